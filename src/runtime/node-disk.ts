@@ -161,7 +161,9 @@ class NodeFile implements DiskFile {
 
   setModified(ms: number): void {
     this.mustBeOpen('set times');
-    attempt('set times', this.path, () => fs.futimesSync(this.fd, ms / MS_PER_SECOND, ms / MS_PER_SECOND));
+    // The fraction of a double may fall just below the millisecond that was meant; a reader rounds down.
+    const seconds = (ms + 0.001) / MS_PER_SECOND;
+    attempt('set times', this.path, () => fs.futimesSync(this.fd, seconds, seconds));
   }
 
   sync(): void {

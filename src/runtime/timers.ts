@@ -1,0 +1,94 @@
+/** Timers of one thread: a binary heap by due time. Ties fire in the order in which they were set. */
+export interface Timer {
+  /** Does nothing when the timer has fired or was cancelled before. */
+  cancel(): void;
+}
+
+class Entry implements Timer {
+  isCancelled = false;
+  constructor(
+    readonly dueMs: number,
+    readonly sequence: number,
+    readonly owner: number,
+    readonly fire: () => void,
+  ) {}
+  cancel(): void {
+    this.isCancelled = true;
+  }
+}
+
+export class Timers {
+  private readonly heap: Entry[] = [];
+  private sequence = 0;
+
+  /** Calls `fire` in the first turn at or after `dueMs` (monotonic milliseconds), unless its owner was dropped. */
+  set(dueMs: number, owner: number, fire: () => void): Timer {
+    const entry = new Entry(dueMs, this.sequence++, owner, fire);
+    this.heap.push(entry);
+    this.up(this.heap.length - 1);
+    return entry;
+  }
+
+  /** Forgets the timers of an owner (an actor that is stopped). */
+  dropOwner(owner: number): void {
+    for (const entry of this.heap) if (entry.owner === owner) entry.isCancelled = true;
+  }
+
+  /** When the next timer is due, or undefined. */
+  nextDueMs(): number | undefined {
+    while (this.heap.length > 0 && this.heap[0]!.isCancelled) this.pop();
+    return this.heap[0]?.dueMs;
+  }
+
+  /** Takes the next timer that is due; call until undefined. */
+  takeDue(nowMs: number): { readonly owner: number; readonly fire: () => void } | undefined {
+    const due = this.nextDueMs();
+    return due !== undefined && due <= nowMs ? this.pop() : undefined;
+  }
+
+  get size(): number {
+    return this.heap.length;
+  }
+
+  private pop(): Entry {
+    const top = this.heap[0]!;
+    const last = this.heap.pop()!;
+    if (this.heap.length > 0) {
+      this.heap[0] = last;
+      this.down(0);
+    }
+    return top;
+  }
+
+  private up(at: number): void {
+    const heap = this.heap;
+    const entry = heap[at]!;
+    let index = at;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (isBefore(heap[parent]!, entry)) break;
+      heap[index] = heap[parent]!;
+      index = parent;
+    }
+    heap[index] = entry;
+  }
+
+  private down(at: number): void {
+    const heap = this.heap;
+    const entry = heap[at]!;
+    let index = at;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (isBefore(entry, heap[child]!)) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = entry;
+  }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.sequence < b.sequence);
+}

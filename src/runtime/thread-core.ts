@@ -190,6 +190,16 @@ export class ThreadCore {
     return this.residents[id] !== undefined;
   }
 
+  definitionOf(id: ActorId): AnyActorDefinition | undefined {
+    return this.residents[id]?.definition;
+  }
+
+  /** Milliseconds until a timer is due: Infinity when there is none. */
+  msToNextTimer(): number {
+    const due = this.timers.nextDueMs();
+    return due === undefined ? Number.POSITIVE_INFINITY : Math.max(0, due - this.turnClock.monotonicNow());
+  }
+
   /** For inspection and faults: the state of a running actor. */
   stateOf(id: ActorId): unknown {
     return this.residents[id]?.state;
@@ -498,6 +508,9 @@ class TurnClock implements Clock {
   }
   now(): number {
     return this.wallMs;
+  }
+  monotonicNow(): number {
+    return this.source.monotonic();
   }
   monotonic(): number {
     return this.monotonicMs;

@@ -1,0 +1,220 @@
+/**
+ * Starts, watches, restarts and stops units. Knows threads only through ThreadPort, so that real worker threads and
+ * the simulation are supervised by the same code.
+ *
+ * A unit that crashes is treated like a killed process: its listeners close with all their connections, its actors are
+ * dropped on every thread without being closed, its epoch moves on, and it is started again through recovery. More
+ * than MAX_RESTARTS in RESTART_WINDOW_MS: it stays down and says so.
+ */
+import { invariant } from '../base/invariant.js';
+import { StartError } from '../base/start-error.js';
+import { MS_PER_MINUTE } from '../base/units.js';
+import type { ActorId } from './actor.js';
+import type { Directory } from './directory.js';
+
+export const MAX_RESTARTS = 5;
+export const RESTART_WINDOW_MS = MS_PER_MINUTE;
+
+/** One thread, as its supervisor sees it. */
+export interface ThreadPort {
+  /** Starts an actor; rejects with what its start threw. */
+  start(actor: ActorId, definition: string, options: unknown): Promise<void>;
+  /** Orderly close; resolves when the actor is gone. */
+  close(actor: ActorId): Promise<void>;
+  /** Drops a unit's actors on that thread and sets its epoch. */
+  kill(unit: number, epoch: number): Promise<void>;
+  /** Sends a message without bytes to an actor of that thread. */
+  tell(actor: ActorId, kind: string, message: Readonly<Record<string, unknown>>): Promise<void>;
+}
+
+export interface ActorPlan {
+  readonly actor: ActorId;
+  /** Name in the registry of definitions. */
+  readonly definition: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** The result of the unit's preparation is added to the options as `prepared`. */
+  readonly takesPrepared: boolean;
+}
+
+export interface UnitPlan {
+  readonly unit: number;
+  /** Started in this order, closed in reverse. */
+  readonly actors: readonly ActorPlan[];
+  /** Heavy work before the start, off the actor threads (log scans at recovery). */
+  readonly prepare: { readonly job: string; readonly args: unknown } | undefined;
+  /** The front binds listeners for it once its actors run. */
+  readonly hasListeners: boolean;
+}
+
+export interface SupervisorServices {
+  prepare(job: string, args: unknown): Promise<unknown>;
+  /** Milliseconds, monotonic. */
+  now(): number;
+  log(level: 'info' | 'warn' | 'error', text: string, fields: Readonly<Record<string, string | number>>): void;
+  /** A unit serves (true) or does not: the health words. */
+  setHealth(unit: number, serves: boolean): void;
+  /** A unit was restarted: the restart counter. */
+  restarted(unit: number): void;
+}
+
+type Phase = 'down' | 'starting' | 'up' | 'restarting' | 'failed' | 'stopped';
+
+class Unit {
+  phase: Phase = 'down';
+  epoch = 0;
+  readonly ready = new Set<ActorId>();
+  /** Monotonic times of the crashes within the window. */
+  crashes: number[] = [];
+  settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  constructor(readonly plan: UnitPlan) {}
+}
+
+export class Supervisor {
+  private readonly units: readonly Unit[];
+  private isStopping = false;
+
+  constructor(
+    private readonly directory: Directory,
+    plans: readonly UnitPlan[],
+    private readonly ports: readonly ThreadPort[],
+    /** The actor that owns the listeners; its unit is planned first. */
+    private readonly front: ActorId,
+    private readonly services: SupervisorServices,
+  ) {
+    this.units = plans.map((plan) => new Unit(plan));
+  }
+
+  /** Starts all units; those without listeners first, the others side by side. Resolves when every actor is ready. */
+  async start(): Promise<void> {
+    for (const unit of this.units) if (!unit.plan.hasListeners) await this.bringUp(unit, 'starting');
+    const results = await Promise.allSettled(
+      this.units.filter((unit) => unit.plan.hasListeners).map((unit) => this.bringUp(unit, 'starting')),
+    );
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** An actor says that it serves. */
+  ready(actor: ActorId): void {
+    const unit = this.unitOf(actor);
+    unit.ready.add(actor);
+    if (unit.ready.size === unit.plan.actors.length) unit.settle?.resolve();
+  }
+
+  /** An actor threw; its thread has dropped the unit's actors there already. */
+  crashed(actor: ActorId, during: string, error: Error): void {
+    const unit = this.unitOf(actor);
+    const { name } = this.directory.actors[actor]!;
+    if (this.isStopping || unit.phase === 'failed') return;
+    if (unit.settle !== undefined) {
+      unit.settle.reject(error);
+      return;
+    }
+    this.services.log('error', `${name} crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
+    void this.restart(unit);
+  }
+
+  /** Treats a unit as crashed: the `kill` fault, and threads that died. */
+  kill(unitIndex: number, why: string): Promise<void> {
+    const unit = this.units[unitIndex];
+    invariant(unit !== undefined, 'unit', unitIndex);
+    this.services.log('warn', `${this.nameOf(unit)} killed: ${why}`, {});
+    return unit.phase === 'up' ? this.restart(unit) : Promise.resolve();
+  }
+
+  phaseOf(unit: number): Phase {
+    return this.units[unit]!.phase;
+  }
+
+  /** Orderly stop: no new input, then units in reverse order, each actor finishing what it promised. */
+  async stop(): Promise<void> {
+    if (this.isStopping) return;
+    this.isStopping = true;
+    const frontPort = this.portOf(this.front);
+    if (this.unitOf(this.front).phase === 'up') await frontPort.tell(this.front, 'drain', {});
+    const listening = this.units.filter((unit) => unit.plan.hasListeners).reverse();
+    for (const unit of listening) await this.closeUnit(unit);
+    for (const unit of this.units.filter((other) => !other.plan.hasListeners).reverse()) await this.closeUnit(unit);
+  }
+
+  private async bringUp(unit: Unit, phase: 'starting' | 'restarting'): Promise<void> {
+    const { plan } = unit;
+    unit.phase = phase;
+    unit.ready.clear();
+    const settled = new Promise<void>((resolve, reject) => {
+      unit.settle = { resolve, reject };
+    });
+    // A crash may come before anybody awaits it.
+    settled.catch(() => undefined);
+    try {
+      const prepared =
+        plan.prepare === undefined ? undefined : await this.services.prepare(plan.prepare.job, plan.prepare.args);
+      for (const { actor, definition, options, takesPrepared } of plan.actors) {
+        const all = takesPrepared ? { ...options, prepared } : options;
+        await this.portOf(actor).start(actor, definition, all);
+      }
+      if (plan.hasListeners) await this.portOf(this.front).tell(this.front, 'openUnit', { unit: plan.unit });
+      await settled;
+    } finally {
+      unit.settle = undefined;
+    }
+    unit.phase = 'up';
+    this.services.setHealth(plan.unit, true);
+  }
+
+  private async restart(unit: Unit): Promise<void> {
+    const now = this.services.now();
+    unit.phase = 'restarting';
+    this.services.setHealth(unit.plan.unit, false);
+    await this.takeDown(unit);
+    unit.crashes = [...unit.crashes.filter((at) => now - at < RESTART_WINDOW_MS), now];
+    if (unit.crashes.length > MAX_RESTARTS) {
+      unit.phase = 'failed';
+      const text = `${this.nameOf(unit)} crashed ${unit.crashes.length} times within ${RESTART_WINDOW_MS / 1000} s and stays down`;
+      this.services.log('error', `${text}; its store is kept, restart Hangar after looking at the errors above`, {});
+      return;
+    }
+    this.services.restarted(unit.plan.unit);
+    try {
+      await this.bringUp(unit, 'restarting');
+      this.services.log('warn', `${this.nameOf(unit)} serves again after a restart`, { restarts: unit.crashes.length });
+    } catch (error) {
+      if (this.isStopping) return;
+      const reason = error as Error;
+      this.services.log('error', `${this.nameOf(unit)} did not come back: ${reason.message}`, {});
+      await this.restart(unit);
+    }
+  }
+
+  /** Closes the unit's listeners and drops what is left of it on every thread, under a new epoch. */
+  private async takeDown(unit: Unit): Promise<void> {
+    const { plan } = unit;
+    if (plan.hasListeners) await this.portOf(this.front).tell(this.front, 'closeUnit', { unit: plan.unit });
+    unit.epoch++;
+    await Promise.all(this.ports.map((port) => port.kill(plan.unit, unit.epoch)));
+  }
+
+  private async closeUnit(unit: Unit): Promise<void> {
+    if (unit.phase === 'up') {
+      for (const { actor } of [...unit.plan.actors].reverse()) await this.portOf(actor).close(actor);
+    } else {
+      await this.takeDown(unit);
+    }
+    unit.phase = 'stopped';
+    this.services.setHealth(unit.plan.unit, false);
+  }
+
+  private unitOf(actor: ActorId): Unit {
+    const index = this.directory.actors[actor]!.unit;
+    const unit = this.units.find((other) => other.plan.unit === index);
+    if (unit === undefined) throw new StartError(`actor ${actor} belongs to no planned unit`);
+    return unit;
+  }
+
+  private portOf(actor: ActorId): ThreadPort {
+    return this.ports[this.directory.actors[actor]!.thread]!;
+  }
+
+  private nameOf(unit: Unit): string {
+    return this.directory.units[unit.plan.unit]!.name;
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * Entry of a worker thread: builds its ThreadCore and drives it. A blocking thread parks in Atomics.wait (fastest to
+ * wake); the sockets thread parks in Atomics.waitAsync, because its event loop has to run.
+ */
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import * as Comlink from 'comlink';
+import { systemClock } from '../base/clock.js';
+import { invariant } from '../base/invariant.js';
+import { prng } from '../base/prng.js';
+import type { ActorId, AnyActorDefinition } from './actor.js';
+import { Doorbells } from './doorbell.js';
+import { nodeEndpoint } from './endpoint.js';
+import { diskActor, ioActor } from './io.js';
+import type { Kind } from './message.js';
+import { NodeDisk, type SyncThread } from './node-disk.js';
+import { NodeNetwork } from './node-network.js';
+import { Meter } from './slab.js';
+import type { ThreadPort } from './supervisor.js';
+import { ThreadCore } from './thread-core.js';
+import type { Wiring } from './wiring.js';
+
+/** Name -> loader: a thread loads only the code of the actors that it hosts. */
+export type Registry = Readonly<Record<string, () => Promise<AnyActorDefinition>>>;
+
+export interface ThreadData {
+  readonly thread: number;
+  readonly wiring: Wiring;
+  /** Module that exports `registry`. */
+  readonly registryUrl: string;
+  /** Definitions to load before the thread says that it is up. */
+  readonly definitions: readonly string[];
+  /** System actors of this thread, with their ids. */
+  readonly io: ActorId;
+  readonly disk: ActorId | undefined;
+  readonly seed: number;
+  /** One-way events to the main thread. */
+  readonly events: MessagePort;
+}
+
+/** What a thread posts on its events port. */
+export type ThreadEvent =
+  | { readonly kind: 'up' }
+  | { readonly kind: 'crashed'; readonly actor: ActorId; readonly during: string; readonly error: Error }
+  | { readonly kind: 'ready'; readonly actor: ActorId }
+  | { readonly kind: 'reported'; readonly actor: ActorId; readonly fact: string; readonly value: string | number }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly actor: string;
+      readonly text: string;
+      readonly fields: unknown;
+    };
+
+/** Turns with nothing to do before a blocking thread parks. */
+const IDLE_TURNS_BEFORE_PARKING = 2;
+
+const data = workerData as ThreadData;
+const { thread, wiring, events } = data;
+const bells = new Doorbells(wiring.bells);
+const post = (event: ThreadEvent): void => events.postMessage(event);
+const isSockets = wiring.directory.threads[thread]!.kind === 'sockets';
+const meter = new Meter(wiring.slabs[thread]!);
+const busySeries = meter.series('hangar_thread_busy_seconds_total', { thread: wiring.directory.threads[thread]!.name });
+const droppedSeries = meter.series('hangar_messages_dropped_total', { thread: wiring.directory.threads[thread]!.name });
+
+let syncThread: SyncThread = () => invariant(false, 'the disk actor of this thread is not started');
+let wakeSockets = (): void => undefined;
+
+const core = new ThreadCore(
+  thread,
+  wiring.directory,
+  systemClock,
+  prng(data.seed + thread),
+  {
+    disk: new NodeDisk((fd, done) => syncThread(fd, done)),
+    network: isSockets ? new NodeNetwork() : undefined,
+    meter,
+  },
+  {
+    crashed: (actor, during, error) => post({ kind: 'crashed', actor, during, error }),
+    ready: (actor) => post({ kind: 'ready', actor }),
+    reported: (actor, fact, value) => post({ kind: 'reported', actor, fact, value }),
+    log: (level, actor, text, fields) => post({ kind: 'log', level, actor, text, fields }),
+    ring: (to) => {
+      if (to !== thread) bells.ring(to);
+      else wakeSockets();
+    },
+  },
+  wiring.rings.filter(({ from }) => from === thread).map(({ to, lane, memory }) => ({ thread: to, lane, memory })),
+  wiring.rings.filter(({ to }) => to === thread).map(({ from, lane, memory }) => ({ thread: from, lane, memory })),
+);
+
+const definitions = new Map<string, AnyActorDefinition>();
+let isStopping = false;
+/** Control calls under way: a blocking thread keeps its event loop running while there are any. */
+let controlCalls = 0;
+
+async function controlled<T>(call: () => T | Promise<T>): Promise<T> {
+  controlCalls++;
+  try {
+    return await call();
+  } finally {
+    controlCalls--;
+  }
+}
+
+const port: ThreadPort & { stop(): Promise<void> } = {
+  start: (actor, definition, options) =>
+    controlled(async () => core.start(actor, await definitionOf(definition), options)),
+  close: (actor) => controlled(() => new Promise<void>((resolve) => core.close(actor, resolve))),
+  kill: (unit, epoch) =>
+    controlled(() => {
+      core.kill(unit);
+      core.setEpoch(unit, epoch);
+    }),
+  tell: (actor, kind, message) =>
+    controlled(async () => {
+      const { messages } = await definitionOfActor(actor);
+      core.send(actor, actor, messages[kind] as Kind, message as never, 0);
+    }),
+  stop: () =>
+    controlled(() => {
+      isStopping = true;
+    }),
+};
+
+async function definitionOf(name: string): Promise<AnyActorDefinition> {
+  const found = definitions.get(name);
+  if (found !== undefined) return found;
+  const { registry } = (await import(data.registryUrl)) as { readonly registry: Registry };
+  const load = registry[name];
+  invariant(load !== undefined, 'no such actor definition', name);
+  const definition = await load();
+  definitions.set(name, definition);
+  return definition;
+}
+
+async function definitionOfActor(actor: ActorId): Promise<AnyActorDefinition> {
+  const definition = core.definitionOf(actor);
+  invariant(definition !== undefined, 'actor is not running', wiring.directory.actors[actor]!.name);
+  return definition;
+}
+
+function turn(): boolean {
+  const startedMs = performance.now();
+  const didWork = core.turn();
+  if (didWork) meter.values[busySeries]! += (performance.now() - startedMs) / 1000;
+  meter.values[droppedSeries] = core.droppedMessages;
+  return didWork;
+}
+
+async function runBlocking(): Promise<void> {
+  let idleTurns = 0;
+  while (!isStopping) {
+    if (bells.takeControl(thread) || controlCalls > 0) await eventLoopTurn();
+    idleTurns = turn() ? 0 : idleTurns + 1;
+    if (idleTurns < IDLE_TURNS_BEFORE_PARKING || controlCalls > 0) continue;
+    bells.arm(thread);
+    // The last look, after arming: what is published from now on rings.
+    if (!core.hasWork()) bells.wait(thread, core.msToNextTimer());
+    bells.disarm(thread);
+  }
+}
+
+/** Turns run in the check phase, after the sockets of one poll phase have handed over what they had. */
+function runSockets(): Promise<void> {
+  return new Promise((resolve) => {
+    let isScheduled = false;
+    let isWaiting = false;
+    let timer: NodeJS.Timeout | undefined;
+    const schedule = (): void => {
+      if (isScheduled) return;
+      isScheduled = true;
+      setImmediate(run);
+    };
+    wakeSockets = schedule;
+    const rung = (): void => {
+      isWaiting = false;
+      schedule();
+    };
+    const run = (): void => {
+      isScheduled = false;
+      if (isStopping) {
+        clearTimeout(timer);
+        resolve();
+        return;
+      }
+      if (turn() || !parks()) {
+        schedule();
+        return;
+      }
+      clearTimeout(timer);
+      const delayMs = core.msToNextTimer();
+      if (delayMs !== Number.POSITIVE_INFINITY) timer = setTimeout(schedule, delayMs);
+    };
+    /** Arms the doorbell and looks once more; false when there is something to do at once. */
+    const parks = (): boolean => {
+      bells.arm(thread);
+      if (core.hasWork()) return false;
+      if (isWaiting) return true;
+      const waiting = bells.waitAsync(thread);
+      if (waiting === undefined) return false;
+      isWaiting = true;
+      void waiting.then(rung);
+      return true;
+    };
+    schedule();
+  });
+}
+
+Comlink.expose(port, nodeEndpoint(parentPort!));
+for (const name of data.definitions) await definitionOf(name);
+if (data.disk !== undefined) {
+  core.start(data.disk, diskActor, {
+    io: data.io,
+    connect: (sync: SyncThread) => {
+      syncThread = sync;
+    },
+  });
+}
+if (wiring.directory.actors[data.io]!.thread === thread) core.start(data.io, ioActor, {});
+post({ kind: 'up' });
+await (isSockets ? runSockets() : runBlocking());
+events.close();
+parentPort!.close();

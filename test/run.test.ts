@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { repositoryRoot } from './support/repository.js';
 
 const HEAD = "import { suite } from 'uvu'; import * as assert from 'uvu/assert'; const it = suite('it');\n";
 const PASSING = `${HEAD}it('holds', () => assert.ok(true)); it.run();`;
@@ -18,17 +19,27 @@ interface Run {
 }
 
 /** Makes a package of compiled test files (path below test/, without .test.js -> content) and runs this runner in it. */
-function run(files: Readonly<Record<string, string>>, filters: readonly string[] = []): Run {
+function run(
+  files: Readonly<Record<string, string>>,
+  filters: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Run {
   const compiled = join(directory, 'dist', 'test');
   mkdirSync(compiled, { recursive: true });
   writeFileSync(join(directory, 'package.json'), '{"type": "module"}');
-  symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'));
-  copyFileSync(join(import.meta.dirname, 'run.js'), join(compiled, 'run.js'));
+  symlinkSync(join(repositoryRoot(), 'node_modules'), join(directory, 'node_modules'));
+  mkdirSync(join(compiled, 'support'));
+  for (const name of ['run.js', 'support/repository.js']) {
+    copyFileSync(join(import.meta.dirname, name), join(compiled, name));
+  }
   for (const [name, content] of Object.entries(files)) {
     write(join(compiled, `${name}.test.js`), content);
     write(join(directory, 'test', `${name}.test.ts`), '');
   }
-  const { status, stdout } = spawnSync(process.execPath, [join(compiled, 'run.js'), ...filters], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, [join(compiled, 'run.js'), ...filters], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
   const lines = stdout.trimEnd().split('\n');
   return { code: status, lines, lastLine: lines.at(-1)! };
 }
@@ -78,6 +89,13 @@ runner('fails a file that throws before its tests or ends in the middle of them'
   });
   assert.is(lastLine, '1 passed, 3 failed');
   assert.ok(lines.some((line) => line.includes('ended with exit code 7')));
+});
+
+runner('kills a file that does not end', () => {
+  const hangs = `${HEAD}it('holds', () => { setInterval(() => {}, 1000); }); it.run();`;
+  const { lastLine, lines } = run({ hangs, passing: PASSING }, [], { HANGAR_TEST_LIMIT_SECONDS: '1' });
+  assert.is(lastLine, '2 passed, 1 failed');
+  assert.ok(lines.some((line) => line.includes('still running after 1 s: killed')));
 });
 
 runner('repeats what was skipped, with its reason, at the end', () => {

@@ -11,9 +11,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
+import { repositoryRoot } from './support/repository.js';
 
 const AT_A_TIME = 2;
+/** For one file. HANGAR_TEST_LIMIT_SECONDS replaces them, on a slow machine for instance. */
 const LIMIT_SECONDS = 120;
 const INTEROP_LIMIT_SECONDS = 240;
 /** Between SIGTERM, on which servers and temporary directories are cleaned up, and SIGKILL. */
@@ -44,7 +46,7 @@ const running = new Set<ChildProcess>();
 
 function findTests(filters: readonly string[]): TestFile[] {
   const compiled = import.meta.dirname;
-  const repository = packageRoot(compiled);
+  const repository = repositoryRoot();
   const found: TestFile[] = [];
   for (const path of readdirSync(compiled, { recursive: true, encoding: 'utf8' }).sort()) {
     if (!path.endsWith('.test.js') || path.startsWith('bench/')) continue;
@@ -58,19 +60,9 @@ function findTests(filters: readonly string[]): TestFile[] {
   return found;
 }
 
-function packageRoot(from: string): string {
-  let directory = from;
-  while (!existsSync(join(directory, 'package.json'))) {
-    const parent = dirname(directory);
-    if (parent === directory) throw new Error(`no package.json above ${from}`);
-    directory = parent;
-  }
-  return directory;
-}
-
 /** Accepts dist/test/x.test.js, ./test/x.test.ts, an absolute path, or any part of a name. */
 function sourceName(filter: string): string {
-  const inRepository = filter.startsWith('/') ? relative(packageRoot(import.meta.dirname), filter) : filter;
+  const inRepository = filter.startsWith('/') ? relative(repositoryRoot(), filter) : filter;
   return inRepository
     .replace(/^\.\//, '')
     .replace(/^dist\//, '')
@@ -97,7 +89,8 @@ async function runAll(tests: readonly TestFile[], atATime: number): Promise<Outc
 
 function runFile({ name, file }: TestFile): Promise<Outcome> {
   const startedMs = performance.now();
-  const limitSeconds = name.startsWith('test/interop/') ? INTEROP_LIMIT_SECONDS : LIMIT_SECONDS;
+  const ownLimit = name.startsWith('test/interop/') ? INTEROP_LIMIT_SECONDS : LIMIT_SECONDS;
+  const limitSeconds = Number(process.env.HANGAR_TEST_LIMIT_SECONDS ?? ownLimit);
   const { FORCE_COLOR: _, ...env } = process.env;
   const child = spawn(process.execPath, ['--enable-source-maps', file], {
     detached: true,

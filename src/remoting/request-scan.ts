@@ -1,0 +1,674 @@
+/**
+ * Reads the header of a frame in one pass over its bytes, without creating an object: what it finds are ranges of the
+ * buffer, kept in arrays that the next frame overwrites. One RequestScan per thread (or per actor) is enough.
+ *
+ *     if (!scan.scan(ring, view, start, end, serialization)) return close(connection, scan.problem);
+ *     const topic = scan.find(KEY_B), queueId = scan.find(KEY_E);
+ *     if ((topic | queueId) < 0) return fail(...);              // a missing field is -1, so the sign of the OR tells
+ *     const id = scan.int(queueId, 0);
+ *     if (scan.fault >= 0) return fail(ResponseCode.SYSTEM_ERROR, scan.faultText());
+ *
+ * Reads both serializations (frame.ts): JSON as fastjson, jsoncpp, Go and Node write it (white space, any key order,
+ * numbers and booleans as ext values) and RocketMQ's binary form. Sources: RemotingCommand.java, RocketMQSerializable.java.
+ *
+ * Malformed input makes `scan` answer false with a `problem`; it never throws and never reads outside [start, end).
+ */
+import { invariant } from '../base/invariant.js';
+import { Serialization } from './frame.js';
+import {
+  closingQuote,
+  endOfLiteral,
+  NULL,
+  skipSpace,
+  skipValue,
+  startsWith,
+  TRUE,
+  unescapeString,
+} from './json-bytes.js';
+import { Language, languageNames } from './version.js';
+
+/** More ext fields than this are refused; the largest header of the protocol has 17. */
+export const MAX_EXT_FIELDS = 64;
+
+/** Slot of the remark behind the ext fields, so that the accessors for text serve it too. */
+const REMARK_SLOT = MAX_EXT_FIELDS;
+
+/** How the bytes of a value are to be read. */
+const RAW = 0;
+const ESCAPED = 1;
+/** null in JSON, empty in binary (which Java reads as null): the field counts as absent. */
+const ABSENT = 2;
+
+/** Unescaped values up to this length reuse one scratch buffer. */
+const SCRATCH_BYTES = 4096;
+
+/** Binary header up to and including the length of the remark. */
+const BINARY = {
+  code: 0,
+  language: 2,
+  version: 3,
+  opaque: 5,
+  flag: 9,
+  remarkLength: 13,
+  remark: 17,
+  bytes: 21,
+} as const;
+
+/** Top-level keys that are read; the numbers index KNOWN_KEYS. */
+const Known = { CODE: 0, FLAG: 1, OPAQUE: 2, VERSION: 3, LANGUAGE: 4, EXT_FIELDS: 5, REMARK: 6, NONE: 7 } as const;
+const KNOWN_KEYS = ['code', 'flag', 'opaque', 'version', 'language', 'extFields', 'remark'].map((key) =>
+  Buffer.from(key),
+);
+/** The bytes of `JAVA` as a word. */
+const WORD_JAVA = 0x4a415641;
+const LANGUAGE_NAMES = languageNames.map((name) => Buffer.from(name));
+
+const TWO_53 = 2 ** 53;
+/** A long has at most this many digits; more could only be leading zeros. */
+const MAX_LONG_DIGITS = 19;
+
+/** A key to look up with `findKey`, encoded once. */
+export class HeaderKey {
+  readonly bytes: Uint8Array;
+  readonly mark: number;
+  constructor(readonly text: string) {
+    this.bytes = Buffer.from(text);
+    this.mark = markOf(this.bytes, 0, this.bytes.length);
+  }
+}
+
+/** Length, first and last byte of a key in one word: nearly always enough to tell two keys apart. */
+function markOf(bytes: Uint8Array, from: number, to: number): number {
+  return from === to ? 0 : (Math.min(to - from, 0x7fff) << 16) | (bytes[from] << 8) | bytes[to - 1];
+}
+
+export class RequestScan {
+  code = 0;
+  /** The wire's request id, a signed int32 that the response repeats. */
+  opaque = 0;
+  /** Bit 0: response. Bit 1: one-way. */
+  flag = 0;
+  /** Code of version.ts `Language`. */
+  language = 0;
+  version = 0;
+  serialization: Serialization = Serialization.JSON;
+  /** Number of ext fields. Index i of the accessors is the i-th of them. */
+  count = 0;
+  /** Index of the first field that an accessor could not read as asked, or -1. */
+  fault = -1;
+  /** Why `scan` answered false; empty otherwise. */
+  problem = '';
+  /** Where in the header that was, in bytes from its start. */
+  problemAt = 0;
+
+  /** Where the ext fields lie in the scanned buffer. Values of JSON strings exclude the quotes. */
+  readonly keyStart = new Int32Array(MAX_EXT_FIELDS);
+  readonly keyLength = new Int32Array(MAX_EXT_FIELDS);
+  readonly valueStart = new Int32Array(MAX_EXT_FIELDS + 1);
+  readonly valueLength = new Int32Array(MAX_EXT_FIELDS + 1);
+
+  private readonly valueKind = new Uint8Array(MAX_EXT_FIELDS + 1);
+  private readonly keyEscaped = new Uint8Array(MAX_EXT_FIELDS);
+  private readonly keyMark = new Int32Array(MAX_EXT_FIELDS);
+  /** Last field with this one-letter key. Stale entries are told by `keyMark`, so it is never cleared. */
+  private readonly letterSlot = new Uint8Array(256);
+  private readonly ownScratch = new Uint8Array(SCRATCH_BYTES);
+  private scratch = this.ownScratch;
+  private faultIsLong = false;
+  private number = 0;
+  private start = 0;
+  private buffer: Buffer = Buffer.alloc(0);
+  private view: DataView = new DataView(new ArrayBuffer(0));
+
+  /**
+   * Scans the header in [start, end). `view` must cover the same bytes as `buffer`, index for index; both may be backed by a
+   * SharedArrayBuffer. What the accessors answer is valid until the next scan or until those bytes change.
+   */
+  scan(buffer: Buffer, view: DataView, start: number, end: number, serialization: Serialization): boolean {
+    if (start < 0 || end < start || end > buffer.length || end > view.byteLength) {
+      invariant(false, 'header range outside its buffer', start, end, buffer.length, view.byteLength);
+    }
+    this.buffer = buffer;
+    this.view = view;
+    this.start = start;
+    this.code = 0;
+    this.opaque = 0;
+    this.flag = 0;
+    this.language = Language.JAVA;
+    this.version = 0;
+    this.serialization = serialization;
+    this.count = 0;
+    this.fault = -1;
+    this.problem = '';
+    this.problemAt = 0;
+    this.scratch = this.ownScratch;
+    this.valueKind[REMARK_SLOT] = ABSENT;
+    return serialization === Serialization.JSON ? this.scanJson(start, end) : this.scanBinary(start, end);
+  }
+
+  get isResponse(): boolean {
+    return (this.flag & 1) !== 0;
+  }
+
+  get isOneWay(): boolean {
+    return (this.flag & 2) !== 0;
+  }
+
+  /** Index of the field with this one-letter key, given as its byte; -1 when absent. The last of duplicates wins, as in Java. */
+  find(letter: number): number {
+    const slot = this.letterSlot[letter];
+    if (slot >= this.count || this.keyMark[slot] !== ((1 << 16) | (letter << 8) | letter)) return -1;
+    return this.valueKind[slot] === ABSENT ? -1 : slot;
+  }
+
+  /** Index of the field with this key, -1 when absent. The last of duplicates wins. */
+  findKey(key: HeaderKey): number {
+    for (let index = this.count - 1; index >= 0; index--) {
+      if (this.keyMark[index] === key.mark && this.keyIs(index, key)) {
+        return this.valueKind[index] === ABSENT ? -1 : index;
+      }
+    }
+    return -1;
+  }
+
+  private keyIs(index: number, key: HeaderKey): boolean {
+    const from = this.keyStart[index];
+    const length = this.keyLength[index];
+    if (this.keyEscaped[index] === 0) {
+      return length === key.bytes.length && startsWith(this.buffer, from, from + length, key.bytes);
+    }
+    const unescapedLength = this.unescapeToScratch(from, length);
+    return unescapedLength === key.bytes.length && startsWith(this.scratch, 0, unescapedLength, key.bytes);
+  }
+
+  /**
+   * The field as int32, `absent` when index is negative. A value that Java's Integer.parseInt would refuse sets `fault`
+   * and reads as 0.
+   */
+  int(index: number, absent: number): number {
+    if (index < 0) return absent;
+    const value = this.integer(index);
+    if (value === (value | 0)) return value;
+    return this.setFault(index, false);
+  }
+
+  /** The field as a safe integer, `absent` when index is negative; anything else sets `fault` and reads as 0. */
+  long(index: number, absent: number): number {
+    if (index < 0) return absent;
+    const value = this.integer(index);
+    if (value > -TWO_53 && value < TWO_53) return value;
+    return this.setFault(index, true);
+  }
+
+  /** The field as Java's Boolean.parseBoolean reads it: true in any case is true, everything else false. */
+  boolean(index: number, absent: boolean): boolean {
+    if (index < 0) return absent;
+    let bytes: Uint8Array = this.buffer;
+    let from = this.valueStart[index];
+    let length = this.valueLength[index];
+    if (this.valueKind[index] === ESCAPED) {
+      length = this.unescapeToScratch(from, length);
+      bytes = this.scratch;
+      from = 0;
+    }
+    if (length !== TRUE.length) return false;
+    for (let at = 0; at < TRUE.length; at++) {
+      if ((bytes[from + at] | 0x20) !== TRUE[at]) return false;
+    }
+    return true;
+  }
+
+  /** The field as a string. Allocates: for paths that are not walked per message. */
+  string(index: number): string {
+    const from = this.valueStart[index];
+    const length = this.valueLength[index];
+    if (this.valueKind[index] !== ESCAPED) return this.buffer.toString('utf8', from, from + length);
+    const unescapedLength = this.unescapeToScratch(from, length);
+    return Buffer.from(this.scratch.buffer, 0, unescapedLength).toString('utf8');
+  }
+
+  /** The key of the field as a string. Allocates. */
+  key(index: number): string {
+    const from = this.keyStart[index];
+    const length = this.keyLength[index];
+    if (this.keyEscaped[index] === 0) return this.buffer.toString('utf8', from, from + length);
+    const unescapedLength = this.unescapeToScratch(from, length);
+    return Buffer.from(this.scratch.buffer, 0, unescapedLength).toString('utf8');
+  }
+
+  /** False for a field that is null in JSON or empty in the binary form. */
+  isPresent(index: number): boolean {
+    return this.valueKind[index] !== ABSENT;
+  }
+
+  /** The remark, undefined when absent. Allocates. */
+  remark(): string | undefined {
+    return this.isPresent(REMARK_SLOT) ? this.string(REMARK_SLOT) : undefined;
+  }
+
+  /** Bytes that `copyTo` writes at most: exact unless the value holds JSON escapes. 0 for a negative index. */
+  unescapedLength(index: number): number {
+    return index < 0 ? 0 : this.valueLength[index];
+  }
+
+  /**
+   * Writes the value's bytes, JSON escapes undone, at `target[at..]` and answers how many; 0 for a negative index. The
+   * caller has reserved `unescapedLength(index)` bytes.
+   */
+  copyTo(index: number, target: Uint8Array, at: number): number {
+    if (index < 0) return 0;
+    const from = this.valueStart[index];
+    const length = this.valueLength[index];
+    if (at + length > target.length) invariant(false, 'no room for a header value', at, length, target.length);
+    if (this.valueKind[index] === ESCAPED) return unescapeString(this.buffer, from, from + length, target, at);
+    const bytes = this.buffer;
+    for (let offset = 0; offset < length; offset++) target[at + offset] = bytes[from + offset];
+    return length;
+  }
+
+  /** True when the value, escapes undone, is exactly these bytes. */
+  equals(index: number, expected: Uint8Array): boolean {
+    if (index < 0) return false;
+    const from = this.valueStart[index];
+    const length = this.valueLength[index];
+    if (this.valueKind[index] !== ESCAPED) {
+      return length === expected.length && startsWith(this.buffer, from, from + length, expected);
+    }
+    const unescapedLength = this.unescapeToScratch(from, length);
+    return unescapedLength === expected.length && startsWith(this.scratch, 0, unescapedLength, expected);
+  }
+
+  /** FNV-1a 32 over the value's bytes, escapes undone, as int32. The same as `fnv1a` of those bytes. */
+  hash(index: number): number {
+    const from = this.valueStart[index];
+    const length = this.valueLength[index];
+    if (this.valueKind[index] !== ESCAPED) return fnv1a(this.buffer, from, from + length);
+    return fnv1a(this.scratch, 0, this.unescapeToScratch(from, length));
+  }
+
+  /** What `fault` is about, for the remark of the response. Allocates. */
+  faultText(): string {
+    if (this.fault < 0) return '';
+    const wanted = this.faultIsLong ? 'a long below 2^53' : 'an int';
+    return `the header field <${this.key(this.fault)}> is not ${wanted}: "${this.string(this.fault).slice(0, 64)}"`;
+  }
+
+  private setFault(index: number, isLong: boolean): number {
+    if (this.fault < 0) {
+      this.fault = index;
+      this.faultIsLong = isLong;
+    }
+    return 0;
+  }
+
+  /** The value as an integer, NaN unless it is an optional sign and 1 to 19 digits. */
+  private integer(index: number): number {
+    let bytes: Uint8Array = this.buffer;
+    let from = this.valueStart[index];
+    let to = from + this.valueLength[index];
+    if (this.valueKind[index] === ESCAPED) {
+      to = this.unescapeToScratch(from, to - from);
+      bytes = this.scratch;
+      from = 0;
+    }
+    if (from === to) return Number.NaN;
+    const sign = bytes[from];
+    if (sign === 0x2d || sign === 0x2b) from++;
+    const digitCount = to - from;
+    if (digitCount === 0 || digitCount > MAX_LONG_DIGITS) return Number.NaN;
+    let value = 0;
+    for (let at = from; at < to; at++) {
+      const digit = bytes[at] - 0x30;
+      if (digit < 0 || digit > 9) return Number.NaN;
+      value = value * 10 + digit;
+    }
+    return sign === 0x2d ? 0 - value : value;
+  }
+
+  private unescapeToScratch(from: number, length: number): number {
+    if (length > this.scratch.length) this.scratch = new Uint8Array(length);
+    return unescapeString(this.buffer, from, from + length, this.scratch, 0);
+  }
+
+  private refuse(problem: string, at: number): false {
+    this.problem = problem;
+    this.problemAt = at - this.start;
+    this.count = 0;
+    return false;
+  }
+
+  private scanJson(start: number, end: number): boolean {
+    const bytes = this.buffer;
+    const view = this.view;
+    let at = skipSpace(bytes, start, end);
+    if (at >= end || bytes[at] !== 0x7b) return this.refuse('header is not a JSON object', at);
+    at = skipSpace(bytes, at + 1, end);
+    let isFirst = true;
+    for (;;) {
+      if (at >= end) return this.refuse('JSON header ends early', at);
+      if (bytes[at] === 0x7d && isFirst) break;
+      isFirst = false;
+      if (bytes[at] !== 0x22) return this.refuse('key expected in JSON header', at);
+      const known = this.knownKey(at + 1, end);
+      const quote = known === Known.NONE ? closingQuote(bytes, view, at + 1, end) : at + 1 + KNOWN_KEYS[known].length;
+      if (quote === 0) return this.refuse('malformed key in JSON header', at);
+      at = (quote < 0 ? -quote : quote) + 1;
+      if (at < end && bytes[at] !== 0x3a) at = skipSpace(bytes, at, end);
+      if (at >= end || bytes[at] !== 0x3a) return this.refuse('colon expected in JSON header', at);
+      at++;
+      if (at < end && bytes[at] <= 0x20) at = skipSpace(bytes, at, end);
+      if (at >= end) return this.refuse('JSON header ends early', at);
+      at = this.scanTopLevel(known, at, end);
+      if (at === 0) return false;
+      if (at < end && bytes[at] !== 0x2c) at = skipSpace(bytes, at, end);
+      if (at < end && bytes[at] === 0x2c) {
+        at++;
+        if (at < end && bytes[at] !== 0x22) at = skipSpace(bytes, at, end);
+        continue;
+      }
+      if (at < end && bytes[at] === 0x7d) break;
+      return this.refuse('comma or closing brace expected in JSON header', at);
+    }
+    at = skipSpace(bytes, at + 1, end);
+    return at === end || this.refuse('bytes behind the JSON header', at);
+  }
+
+  /**
+   * Which of KNOWN_KEYS begins at `at` and ends with a quote, or NONE. A known key written with escapes is not recognised,
+   * which makes it one of the unknown keys that are skipped.
+   */
+  private knownKey(at: number, end: number): number {
+    if (at + 4 >= end) return Known.NONE;
+    let known: number = Known.NONE;
+    switch (this.view.getInt32(at)) {
+      case 0x636f6465: // "code", and so on: the first four bytes as a word
+        known = Known.CODE;
+        break;
+      case 0x666c6167:
+        known = Known.FLAG;
+        break;
+      case 0x6f706171:
+        known = Known.OPAQUE;
+        break;
+      case 0x76657273:
+        known = Known.VERSION;
+        break;
+      case 0x6c616e67:
+        known = Known.LANGUAGE;
+        break;
+      case 0x65787446:
+        known = Known.EXT_FIELDS;
+        break;
+      case 0x72656d61:
+        known = Known.REMARK;
+        break;
+      default:
+        return Known.NONE;
+    }
+    const key = KNOWN_KEYS[known];
+    const quote = at + key.length;
+    if (quote >= end || this.buffer[quote] !== 0x22) return Known.NONE;
+    for (let index = 4; index < key.length; index++) {
+      if (this.buffer[at + index] !== key[index]) return Known.NONE;
+    }
+    return known;
+  }
+
+  /** Takes the value at `at` of a top-level key; answers the index behind it, 0 after refusing. */
+  private scanTopLevel(known: number, at: number, end: number): number {
+    let next = 0;
+    switch (known) {
+      case Known.CODE:
+        next = this.scanInt(at, end);
+        this.code = this.number;
+        return next;
+      case Known.FLAG:
+        next = this.scanInt(at, end);
+        this.flag = this.number;
+        return next;
+      case Known.OPAQUE:
+        next = this.scanInt(at, end);
+        this.opaque = this.number;
+        return next;
+      case Known.VERSION:
+        next = this.scanInt(at, end);
+        this.version = this.number;
+        return next;
+      case Known.LANGUAGE:
+        return this.scanLanguage(at, end);
+      case Known.EXT_FIELDS:
+        return this.scanExt(at, end);
+      case Known.REMARK:
+        return this.scanRemark(at, end);
+      default:
+        next = skipValue(this.buffer, this.view, at, end);
+        if (next === 0) this.refuse('malformed or too deeply nested value in JSON header', at);
+        return next;
+    }
+  }
+
+  /** Reads an int32 into `number`: a JSON number, a string of digits, or null, which is 0. */
+  private scanInt(from: number, end: number): number {
+    const bytes = this.buffer;
+    const isQuoted = bytes[from] === 0x22;
+    let at = isQuoted ? from + 1 : from;
+    const isNegative = at < end && bytes[at] === 0x2d;
+    if (isNegative) at++;
+    const digits = at;
+    let value = 0;
+    while (at < end) {
+      const digit = bytes[at] - 0x30;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      if (value > 0x8000_0000) break;
+      at++;
+    }
+    if (isNegative) value = 0 - value;
+    const isInt = at > digits && value === (value | 0);
+    this.number = isInt ? value | 0 : 0;
+    if (isInt && isQuoted) {
+      if (at < end && bytes[at] === 0x22) return at + 1;
+    } else if (isInt) {
+      return at;
+    } else if (startsWith(bytes, from, end, NULL)) {
+      return from + NULL.length;
+    }
+    this.refuse('int expected in JSON header', from);
+    return 0;
+  }
+
+  /** A name, or its ordinal as fastjson also accepts; a name that is not in the table is OTHER. */
+  private scanLanguage(from: number, end: number): number {
+    const bytes = this.buffer;
+    if (bytes[from] !== 0x22) {
+      const next = this.scanInt(from, end);
+      this.language = this.number;
+      return next;
+    }
+    if (from + 5 < end && this.view.getInt32(from + 1) === WORD_JAVA && bytes[from + 5] === 0x22) {
+      this.language = Language.JAVA;
+      return from + 6;
+    }
+    const quote = closingQuote(bytes, this.view, from + 1, end);
+    if (quote === 0) {
+      this.refuse('malformed language in JSON header', from);
+      return 0;
+    }
+    const nameEnd = quote < 0 ? -quote : quote;
+    const length = nameEnd - from - 1;
+    this.language = Language.OTHER;
+    for (let code = 0; code < LANGUAGE_NAMES.length; code++) {
+      const name = LANGUAGE_NAMES[code];
+      if (length === name.length && startsWith(bytes, from + 1, nameEnd, name)) this.language = code;
+    }
+    return nameEnd + 1;
+  }
+
+  private scanRemark(from: number, end: number): number {
+    const bytes = this.buffer;
+    if (bytes[from] === 0x22) {
+      const quote = closingQuote(bytes, this.view, from + 1, end);
+      if (quote !== 0) {
+        const textEnd = quote < 0 ? -quote : quote;
+        this.valueStart[REMARK_SLOT] = from + 1;
+        this.valueLength[REMARK_SLOT] = textEnd - from - 1;
+        this.valueKind[REMARK_SLOT] = quote < 0 ? ESCAPED : RAW;
+        return textEnd + 1;
+      }
+    } else if (startsWith(bytes, from, end, NULL)) {
+      this.valueKind[REMARK_SLOT] = ABSENT;
+      return from + NULL.length;
+    }
+    this.refuse('malformed remark in JSON header', from);
+    return 0;
+  }
+
+  private scanExt(from: number, end: number): number {
+    const bytes = this.buffer;
+    const view = this.view;
+    const valueStarts = this.valueStart;
+    const valueLengths = this.valueLength;
+    const valueKinds = this.valueKind;
+    this.count = 0;
+    if (startsWith(bytes, from, end, NULL)) return from + NULL.length;
+    if (bytes[from] !== 0x7b) {
+      this.refuse('extFields is not an object', from);
+      return 0;
+    }
+    let at = skipSpace(bytes, from + 1, end);
+    if (at < end && bytes[at] === 0x7d) return at + 1;
+    let count = 0;
+    let problem = '';
+    for (;;) {
+      if (count === MAX_EXT_FIELDS) {
+        problem = 'too many ext fields';
+        break;
+      }
+      if (at >= end || bytes[at] !== 0x22) {
+        problem = 'key expected in extFields';
+        break;
+      }
+      const keyStart = at + 1;
+      // Most keys are one letter.
+      const isLetter =
+        keyStart + 1 < end && bytes[keyStart + 1] === 0x22 && bytes[keyStart] !== 0x5c && bytes[keyStart] !== 0x22;
+      let quote = isLetter ? keyStart + 1 : closingQuote(bytes, view, keyStart, end);
+      if (quote === 0) {
+        problem = 'malformed key in extFields';
+        break;
+      }
+      const keyEnd = quote < 0 ? -quote : quote;
+      this.putKey(count, keyStart, keyEnd - keyStart, quote < 0);
+      at = keyEnd + 1;
+      if (at < end && bytes[at] !== 0x3a) at = skipSpace(bytes, at, end);
+      if (at >= end || bytes[at] !== 0x3a) {
+        problem = 'colon expected in extFields';
+        break;
+      }
+      at++;
+      if (at < end && bytes[at] <= 0x20) at = skipSpace(bytes, at, end);
+      if (at < end && bytes[at] === 0x22) {
+        const valueStart = at + 1;
+        quote = closingQuote(bytes, view, valueStart, end);
+        if (quote === 0) {
+          problem = 'malformed string in extFields';
+          break;
+        }
+        const valueEnd = quote < 0 ? -quote : quote;
+        valueStarts[count] = valueStart;
+        valueLengths[count] = valueEnd - valueStart;
+        valueKinds[count] = quote < 0 ? ESCAPED : RAW;
+        at = valueEnd + 1;
+      } else {
+        const literalEnd = endOfLiteral(bytes, at, end);
+        if (literalEnd === 0) {
+          problem = 'ext value is neither string, number, boolean nor null';
+          break;
+        }
+        valueStarts[count] = at;
+        valueLengths[count] = literalEnd - at;
+        valueKinds[count] = startsWith(bytes, at, end, NULL) ? ABSENT : RAW;
+        at = literalEnd;
+      }
+      count++;
+      if (at < end && bytes[at] !== 0x2c) at = skipSpace(bytes, at, end);
+      if (at < end && bytes[at] === 0x2c) {
+        at++;
+        if (at < end && bytes[at] !== 0x22) at = skipSpace(bytes, at, end);
+        continue;
+      }
+      if (at < end && bytes[at] === 0x7d) {
+        this.count = count;
+        return at + 1;
+      }
+      problem = 'comma or closing brace expected in extFields';
+      break;
+    }
+    this.refuse(problem, at);
+    return 0;
+  }
+
+  private putKey(index: number, start: number, length: number, isEscaped: boolean): void {
+    this.keyStart[index] = start;
+    this.keyLength[index] = length;
+    let mark = 0;
+    if (isEscaped) {
+      this.keyEscaped[index] = 1;
+      mark = markOf(this.scratch, 0, this.unescapeToScratch(start, length));
+    } else {
+      this.keyEscaped[index] = 0;
+      mark = markOf(this.buffer, start, start + length);
+    }
+    this.keyMark[index] = mark;
+    // The low byte is the last byte of the key: for a one-letter key the letter, for others an entry that `find` sees through.
+    if (mark >> 16 === 1) this.letterSlot[mark & 0xff] = index;
+  }
+
+  private scanBinary(start: number, end: number): boolean {
+    if (end - start < BINARY.bytes) return this.refuse('binary header is shorter than 21 bytes', end);
+    const view = this.view;
+    this.code = view.getInt16(start + BINARY.code);
+    this.language = view.getInt8(start + BINARY.language);
+    this.version = view.getInt16(start + BINARY.version);
+    this.opaque = view.getInt32(start + BINARY.opaque);
+    this.flag = view.getInt32(start + BINARY.flag);
+    const remarkLength = view.getInt32(start + BINARY.remarkLength);
+    let at = start + BINARY.remark;
+    if (remarkLength < 0 || remarkLength > end - at - 4) return this.refuse('remark leaves the binary header', at);
+    if (remarkLength > 0) {
+      this.valueStart[REMARK_SLOT] = at;
+      this.valueLength[REMARK_SLOT] = remarkLength;
+      this.valueKind[REMARK_SLOT] = RAW;
+      at += remarkLength;
+    }
+    const extLength = view.getInt32(at);
+    at += 4;
+    if (extLength !== end - at) return this.refuse('ext fields do not fill the binary header', at);
+    let count = 0;
+    while (at < end) {
+      if (count === MAX_EXT_FIELDS) return this.refuse('too many ext fields', at);
+      const keyLength = end - at < 2 ? -1 : view.getInt16(at);
+      at += 2;
+      if (keyLength < 0 || keyLength > end - at - 4) return this.refuse('ext key leaves the binary header', at);
+      this.putKey(count, at, keyLength, false);
+      at += keyLength;
+      const valueLength = view.getInt32(at);
+      at += 4;
+      if (valueLength < 0 || valueLength > end - at) return this.refuse('ext value leaves the binary header', at);
+      this.valueStart[count] = at;
+      this.valueLength[count] = valueLength;
+      this.valueKind[count] = valueLength === 0 ? ABSENT : RAW;
+      at += valueLength;
+      count++;
+    }
+    this.count = count;
+    return true;
+  }
+}
+
+/** FNV-1a 32 over bytes [from, to), as int32. */
+export function fnv1a(bytes: Uint8Array, from: number, to: number): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let at = from; at < to; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193);
+  return hash;
+}

@@ -64,6 +64,7 @@ const WORD_JAVA = 0x4a415641;
 const LANGUAGE_NAMES = languageNames.map((name) => Buffer.from(name));
 
 const TWO_53 = 2 ** 53;
+const TWO_63 = 2 ** 63;
 /** A long has at most this many digits; more could only be leading zeros. */
 const MAX_LONG_DIGITS = 19;
 
@@ -197,6 +198,17 @@ export class RequestScan {
     if (index < 0) return absent;
     const value = this.integer(index);
     if (value > -TWO_53 && value < TWO_53) return value;
+    return this.setFault(index, true);
+  }
+
+  /**
+   * The field as a time in ms: as `long`, but what Java's long holds beyond 2^53 counts as "for ever" and reads as
+   * Number.MAX_SAFE_INTEGER or its negative (tools send Long.MAX_VALUE as the end of a range).
+   */
+  time(index: number, absent: number): number {
+    if (index < 0) return absent;
+    const value = this.integer(index);
+    if (Math.abs(value) <= TWO_63) return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
     return this.setFault(index, true);
   }
 

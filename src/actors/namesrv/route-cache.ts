@@ -1,0 +1,72 @@
+/**
+ * Encoded routes, ready to be copied into answers: every client asks for each of its topics every 30 s, and nearly always
+ * gets the same bytes as the one before. Filled on demand; an entry is used as long as nothing that it shows has changed.
+ */
+import { type KvTable, ORDER_TOPIC_CONFIG } from './kv-table.js';
+import { type Dialect, routeText } from './route-body.js';
+import type { RouteTable, Topic } from './route-table.js';
+
+interface Entry {
+  /** Of the topic when the bodies were made. */
+  readonly topicVersion: number;
+  fastjson: Buffer | undefined;
+  strict: Buffer | undefined;
+}
+
+export class RouteCache {
+  private readonly entries = new Map<string, Entry>();
+  private bytes = 0;
+  private brokersVersion = 0;
+  private kvVersion = 0;
+  private withOrder = false;
+
+  constructor(
+    private readonly table: RouteTable,
+    private readonly kv: KvTable,
+    private readonly limitBytes: number,
+  ) {}
+
+  /** Body of the topic's route; with `orderMessageEnable` it names the queues of an ordered topic. */
+  body(topic: Topic, orderMessageEnable: boolean, dialect: Dialect): Buffer {
+    this.dropAllIfBrokersChanged(orderMessageEnable);
+    let entry = this.entries.get(topic.name);
+    const cached = entry?.topicVersion === topic.version ? entry[dialect] : undefined;
+    if (cached !== undefined) return cached;
+    if (entry?.topicVersion !== topic.version) {
+      this.drop(topic.name, entry);
+      entry = { topicVersion: topic.version, fastjson: undefined, strict: undefined };
+      this.entries.set(topic.name, entry);
+    }
+    const orderTopicConf = orderMessageEnable ? this.kv.get(ORDER_TOPIC_CONFIG, topic.name) : undefined;
+    const body = Buffer.from(routeText(this.table, topic, orderTopicConf, dialect));
+    entry[dialect] = body;
+    this.bytes += body.length;
+    for (const [name, oldest] of this.entries) {
+      if (this.bytes <= this.limitBytes) break;
+      this.drop(name, oldest);
+    }
+    return body;
+  }
+
+  get usedBytes(): number {
+    return this.bytes;
+  }
+
+  /** Rare, and it changes many routes: cheaper to forget than to find out which. */
+  private dropAllIfBrokersChanged(withOrder: boolean): void {
+    const { brokersVersion } = this.table;
+    const kvVersion = this.kv.version;
+    if (brokersVersion === this.brokersVersion && kvVersion === this.kvVersion && withOrder === this.withOrder) return;
+    this.entries.clear();
+    this.bytes = 0;
+    this.brokersVersion = brokersVersion;
+    this.kvVersion = kvVersion;
+    this.withOrder = withOrder;
+  }
+
+  private drop(name: string, entry: Entry | undefined): void {
+    if (entry === undefined) return;
+    this.entries.delete(name);
+    this.bytes -= (entry.fastjson?.length ?? 0) + (entry.strict?.length ?? 0);
+  }
+}

@@ -74,6 +74,22 @@ function line(event: string, values: Record<string, unknown>): void {
   process.stdout.write(`${event}${fields.join('')}\n`);
 }
 
+/** The id, then (when a size is asked for) a colon and filler drawn from the id, as in the Java programs. */
+function bodyOf(id: string, sizeBytes: number): Buffer {
+  const text = Buffer.from(id);
+  if (sizeBytes <= text.length) return text;
+  const body = Buffer.alloc(sizeBytes);
+  text.copy(body);
+  body[text.length] = ':'.charCodeAt(0);
+  let seed = 7;
+  for (const byte of text) seed = (Math.imul(seed, 31) + byte) | 0;
+  for (let i = text.length + 1; i < sizeBytes; i++) {
+    seed = (Math.imul(seed, 1103515245) + 12345) | 0;
+    body[i] = '0'.charCodeAt(0) + ((seed >>> 16) & 63);
+  }
+  return body;
+}
+
 function idOf(body: Buffer): string {
   return body.toString().split(':', 1)[0]!;
 }
@@ -101,11 +117,7 @@ async function produce(): Promise<void> {
   const start = Date.now();
   for (let i = 0; i < count; i++) {
     const id = `${prefix}-${i}`;
-    const message = new Message(
-      topic,
-      tags[i % tags.length]!,
-      sizeBytes > id.length ? `${id}:`.padEnd(sizeBytes, 'x') : id,
-    );
+    const message = new Message(topic, tags[i % tags.length]!, bodyOf(id, sizeBytes));
     if (keys) message.keys = [id];
     if (level > 0) message.delayTimeLevel = level;
     try {
@@ -170,6 +182,7 @@ async function push(): Promise<void> {
       tags: message.tags,
       keys: message.keys,
       size: message.body.length,
+      intact: message.body.equals(bodyOf(id, message.body.length)),
       msgId: message.msgId,
       born: message.bornTimestamp,
       stored: message.storeTimestamp,

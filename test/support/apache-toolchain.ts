@@ -17,6 +17,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -25,6 +26,7 @@ import { type Output, run } from '../interop/harness/process.js';
 /** The first build on a machine downloads about 60 MB of artifacts. */
 const BUILD_MS = 300_000;
 const LOWEST_JAVA = 17;
+const BUILDS_KEPT = 5;
 
 export const JAVA_FLAGS = [
   '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED',
@@ -73,8 +75,7 @@ async function findJava(): Promise<Found<JavaTools>> {
   const mvn = onPath('mvn');
   if (mvn === undefined) return { missing: 'no mvn on the PATH' };
 
-  const usable = (built: string) => existsSync(join(built, 'apache/target/classpath')) && jarsExist(built);
-  const built = await buildOnce('java', usable, async (directory) => {
+  const built = await buildOnce('java', isUsableJava, async (directory) => {
     const goals = ['-q', '-B', 'compile', 'dependency:build-classpath', '-Dmdep.outputFile=target/classpath'];
     // Offline first: with a filled local repository it needs no network and saves the update checks.
     const offline = await run({ name: 'mvn -o', file: mvn, args: ['-o', ...goals], cwd: directory }, BUILD_MS);
@@ -82,12 +83,11 @@ async function findJava(): Promise<Found<JavaTools>> {
     return await run({ name: 'mvn', file: mvn, args: goals, cwd: directory }, BUILD_MS);
   });
   if ('missing' in built) return built;
-  const read = (module: string) => readFileSync(join(built.directory, module, 'target/classpath'), 'utf8').trim();
   return {
     tools: {
       java: executable,
-      clientClassPath: [join(built.directory, 'client/target/classes'), read('client')].join(delimiter),
-      serverClassPath: read('apache'),
+      clientClassPath: classPath(built.directory, 'client'),
+      serverClassPath: classPath(built.directory, 'apache'),
     },
   };
 }
@@ -132,11 +132,21 @@ async function buildOnce(
     if (!usable(directory)) {
       rmSync(directory, { recursive: true, force: true });
       renameOrYield(scratch, directory);
+      forgetOldBuilds(cache, kind);
     }
     return { directory };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Changed sources make a new build; of each kind the newest few stay. */
+function forgetOldBuilds(cache: string, kind: string): void {
+  const builds = readdirSync(cache)
+    .filter((name) => new RegExp(`^${kind}-[0-9a-f]{16}$`).test(name))
+    .map((name) => ({ path: join(cache, name), builtMs: statSync(join(cache, name)).mtimeMs }))
+    .sort((a, b) => b.builtMs - a.builtMs);
+  for (const { path } of builds.slice(BUILDS_KEPT)) rmSync(path, { recursive: true, force: true });
 }
 
 /** Another process may have finished the same build between the look and the rename: then its result stands. */
@@ -148,12 +158,19 @@ function renameOrYield(from: string, to: string): void {
   }
 }
 
-function jarsExist(directory: string): boolean {
-  return ['client', 'apache'].every((module) =>
-    readFileSync(join(directory, module, 'target/classpath'), 'utf8')
-      .trim()
+/** The module's classes, then the jars that Maven found for it. */
+function classPath(directory: string, module: 'client' | 'apache'): string {
+  const jars = readFileSync(join(directory, module, 'target/classpath'), 'utf8').trim();
+  return [join(directory, module, 'target/classes'), jars].join(delimiter);
+}
+
+/** Built, and the local repository still has the artifacts. */
+function isUsableJava(directory: string): boolean {
+  if (!existsSync(join(directory, 'apache/target/classpath'))) return false;
+  return (['client', 'apache'] as const).every((module) =>
+    classPath(directory, module)
       .split(delimiter)
-      .every(existsSync),
+      .every((path) => existsSync(path)),
   );
 }
 

@@ -169,7 +169,7 @@ export async function mqadmin(namesrv: string, args: readonly string[], limitMs 
           `-Duser.home=${home}`,
           '-cp',
           serverClassPath,
-          'org.apache.rocketmq.tools.command.MQAdminStartup',
+          'interop.Admin',
           ...args,
           '-n',
           namesrv,

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -92,15 +93,20 @@ func line(event string, pairs ...any) {
 	fmt.Println(text.String())
 }
 
-// body is the id, then (when a size is asked for) a colon and filler.
+// body is the id, then (when a size is asked for) a colon and filler drawn from the id, as in the Java programs.
 func body(id string, sizeBytes int) []byte {
 	b := []byte(id)
-	for i := len(b); i < sizeBytes; i++ {
-		if i == len(id) {
-			b = append(b, ':')
-		} else {
-			b = append(b, byte('a'+(i*7+len(id))%26))
-		}
+	if sizeBytes <= len(b) {
+		return b
+	}
+	seed := int32(7)
+	for _, c := range b {
+		seed = seed*31 + int32(c)
+	}
+	b = append(b, ':')
+	for len(b) < sizeBytes {
+		seed = seed*1103515245 + 12345
+		b = append(b, byte('0'+(uint32(seed)>>16)&63))
 	}
 	return b
 }
@@ -256,7 +262,8 @@ func (t *tally) accept(m *primitive.MessageExt) bool {
 	}
 	t.seen[id] = true
 	line("received", "id", id, "topic", m.Topic, "broker", m.Queue.BrokerName, "queue", m.Queue.QueueId, "offset", m.QueueOffset,
-		"reconsume", m.ReconsumeTimes, "tags", m.GetTags(), "keys", m.GetKeys(), "size", len(m.Body), "msgId", m.MsgId,
+		"reconsume", m.ReconsumeTimes, "tags", m.GetTags(), "keys", m.GetKeys(), "size", len(m.Body),
+		"intact", bytes.Equal(m.Body, body(id, len(m.Body))), "msgId", m.MsgId,
 		"born", m.BornTimestamp, "stored", m.StoreTimestamp, "at", time.Now().UnixMilli())
 	return true
 }

@@ -37,7 +37,8 @@ final class Report {
         line("received", "id", Bodies.idOf(message.getBody()), "topic", message.getTopic(),
             "broker", message.getBrokerName(), "queue", message.getQueueId(), "offset", message.getQueueOffset(),
             "reconsume", message.getReconsumeTimes(), "tags", orEmpty(message.getTags()),
-            "keys", orEmpty(message.getKeys()), "size", message.getBody().length, "msgId", message.getMsgId(),
+            "keys", orEmpty(message.getKeys()), "size", message.getBody().length,
+            "intact", Bodies.isIntact(message.getBody()), "msgId", message.getMsgId(),
             "born", message.getBornTimestamp(), "stored", message.getStoreTimestamp(), "at", System.currentTimeMillis());
     }
 

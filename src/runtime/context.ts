@@ -17,6 +17,9 @@ export interface ThreadServices {
   readonly meter: Meter;
 }
 
+/** For connections whose actor is gone. */
+const DEAF: SocketEvents = { onData: () => undefined, onDrained: () => undefined, onClosed: () => undefined };
+
 export class ActorContext implements Context {
   readonly disk: Disk;
   readonly log: Log;
@@ -181,9 +184,16 @@ export class ActorContext implements Context {
           onListening: inTurn((bound) => events.onListening(bound)),
           onFailed: inTurn((code) => events.onFailed(code)),
           onConnection: (socket) => {
-            if (this.isReleased) socket.destroy(`${this.name} stopped`);
+            if (this.isReleased) {
+              socket.destroy(`${this.name} stopped`);
+              return DEAF;
+            }
             this.openSockets.add(socket);
-            return wrap(events.onConnection(socket), () => socket);
+            let own: SocketEvents | undefined;
+            this.core.runNow(this.self, 'a new connection', () => {
+              own = wrap(events.onConnection(socket), () => socket);
+            });
+            return own ?? DEAF;
           },
         });
         this.openListeners.add(listener);

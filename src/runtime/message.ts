@@ -141,8 +141,9 @@ function compileKind(name: string, row: KindRow): Kind {
   };
 }
 
-// No record extension: every message is decodable by itself, whatever came before it in the ring.
-const packr = new Packr({ useRecords: false, mapsAsObjects: false });
+// With records objects stay objects and Maps stay Maps. Their structure is part of each message (none is shared), so
+// every message is decodable by itself, whatever came before it in the ring.
+const packr = new Packr({ useRecords: true });
 
 export function packValue(value: unknown): Buffer {
   return packr.pack(value);

@@ -58,6 +58,16 @@ export class Outbound {
     return this.spill.usedBytes;
   }
 
+  /**
+   * True when something waits and there is room for it now; else the reader will ring. Asks again for that: the reader
+   * may have answered the last call, with too little room, before this thread was parked.
+   */
+  canFlush(): boolean {
+    if (this.spill.isEmpty) return false;
+    this.ring.awaitRoom();
+    return this.ring.claim(this.spill.view.getInt32(this.spill.next() + RECORD.length, true)) >= 0;
+  }
+
   onceOpen(fire: () => void): void {
     this.waiting.push(fire);
   }
@@ -95,7 +105,8 @@ export class Outbound {
         this.ring.commit(payloadBytes);
         break;
       case 'spill':
-        if (this.spill.isEmpty) this.ring.awaitRoom();
+        // flush asks for room at the end of the turn.
+        if (this.spill.isEmpty) this.ring.countStall();
         this.spill.commit(payloadBytes);
         break;
       case 'parts':
@@ -140,6 +151,15 @@ export class Outbound {
     const epoch = largeView.getInt32(RECORD.epoch, true);
     const key = largeView.getInt32(RECORD.key, true);
     const place: Place = { buffer: large, view: largeView, at: 0 };
+    this.large = EMPTY_BUFFER;
+    this.largeView = EMPTY_VIEW;
+    if (payloadBytes <= this.ring.maxPayloadBytes) {
+      // More was claimed than written: it fits into one record after all.
+      this.claim(payloadBytes, place);
+      large.copy(place.buffer, place.at, 0, RECORD.payload + payloadBytes);
+      this.commit(payloadBytes);
+      return;
+    }
     for (let sent = 0; sent < payloadBytes; ) {
       const prefix = sent === 0 ? 8 : 0;
       const bytes = Math.min(partBytes - prefix, payloadBytes - sent);
@@ -156,7 +176,5 @@ export class Outbound {
       this.commit(prefix + bytes);
       sent += bytes;
     }
-    this.large = EMPTY_BUFFER;
-    this.largeView = EMPTY_VIEW;
   }
 }

@@ -31,6 +31,8 @@ export class RecordQueue {
   /** Index of a place for a record of up to `payloadBytes`; throws InvariantError beyond the limit. */
   claim(payloadBytes: number): number {
     const needed = recordBytes(payloadBytes);
+    const used = this.usedBytes + needed;
+    invariant(used <= this.limitBytes, `${this.name}: more waiting than its limit`, used, this.limitBytes);
     if (this.writeAt + needed > this.buffer.length) this.grow(needed);
     return this.writeAt;
   }
@@ -59,12 +61,6 @@ export class RecordQueue {
   /** Old memory is left as it is: a record being handled stays valid while its handler appends. */
   private grow(needed: number): void {
     const used = this.usedBytes;
-    invariant(
-      used + needed <= this.limitBytes,
-      `${this.name}: more waiting than its limit`,
-      used + needed,
-      this.limitBytes,
-    );
     let size = Math.max(INITIAL_BYTES, this.buffer.length);
     while (size < (used + needed) * 2) size *= 2;
     const larger = Buffer.alloc(size);

@@ -40,7 +40,7 @@ class RingEnd {
     return ((Atomics.load(this.control, CONTROL.head) - Atomics.load(this.control, CONTROL.tail)) | 0) * UNIT_BYTES;
   }
 
-  /** How often the writer found the ring full, since its memory was made. */
+  /** How often the writer found the ring full and let messages wait, since its memory was made. */
   stalls(): number {
     return Atomics.load(this.control, CONTROL.stalls);
   }
@@ -96,9 +96,12 @@ export class RingWriter extends RingEnd {
     return true;
   }
 
-  /** Counts a stall and asks the reader to ring back when it has given room back. */
-  awaitRoom(): void {
+  countStall(): void {
     Atomics.add(this.control, CONTROL.stalls, 1);
+  }
+
+  /** Asks the reader to ring back when it has given room back. The writer must look for room once more afterwards. */
+  awaitRoom(): void {
     // Pairs with the exchange in RingReader.release: either the reader sees the flag, or we see its tail.
     Atomics.store(this.control, CONTROL.writerWaits, 1);
   }

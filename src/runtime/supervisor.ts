@@ -66,6 +66,8 @@ class Unit {
   /** Monotonic times of the crashes within the window. */
   crashes: number[] = [];
   settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  /** The newest restart; never rejects. */
+  restarting: Promise<void> = Promise.resolve();
   constructor(readonly plan: UnitPlan) {}
 }
 
@@ -110,7 +112,8 @@ export class Supervisor {
       return;
     }
     this.services.log('error', `${name} crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
-    void this.restart(unit);
+    // Several actors of a unit may crash before all of it is taken down: that is one crash.
+    if (unit.phase === 'up') unit.restarting = this.restart(unit);
   }
 
   /** Treats a unit as crashed: the `kill` fault, and threads that died. */
@@ -118,7 +121,8 @@ export class Supervisor {
     const unit = this.units[unitIndex];
     invariant(unit !== undefined, 'unit', unitIndex);
     this.services.log('warn', `${this.nameOf(unit)} killed: ${why}`, {});
-    return unit.phase === 'up' ? this.restart(unit) : Promise.resolve();
+    if (unit.phase === 'up') unit.restarting = this.restart(unit);
+    return unit.restarting;
   }
 
   phaseOf(unit: number): Phase {
@@ -129,6 +133,7 @@ export class Supervisor {
   async stop(): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
+    for (const unit of this.units) unit.settle?.reject(new Error('Hangar is stopping'));
     const frontPort = this.portOf(this.front);
     if (this.unitOf(this.front).phase === 'up') await frontPort.tell(this.front, 'drain', {});
     const listening = this.units.filter((unit) => unit.plan.hasListeners).reverse();
@@ -166,6 +171,7 @@ export class Supervisor {
     unit.phase = 'restarting';
     this.services.setHealth(unit.plan.unit, false);
     await this.takeDown(unit);
+    if (this.isStopping) return;
     unit.crashes = [...unit.crashes.filter((at) => now - at < RESTART_WINDOW_MS), now];
     if (unit.crashes.length > MAX_RESTARTS) {
       unit.phase = 'failed';
@@ -194,6 +200,7 @@ export class Supervisor {
   }
 
   private async closeUnit(unit: Unit): Promise<void> {
+    await unit.restarting;
     if (unit.phase === 'up') {
       for (const { actor } of [...unit.plan.actors].reverse()) await this.portOf(actor).close(actor);
     } else {

@@ -52,6 +52,8 @@ interface Resident {
   state: unknown;
   isTouched: boolean;
   isAlive: boolean;
+  /** Who waits for the end of an orderly close: told when the actor is gone, even by a crash on the way. */
+  whenGone: (() => void) | undefined;
 }
 
 export interface RingTo {
@@ -152,27 +154,31 @@ export class ThreadCore {
       state: undefined,
       isTouched: false,
       isAlive: true,
+      whenGone: undefined,
     };
     this.residents[id] = resident;
     this.turnClock.read();
     try {
       resident.state = definition.start(context, options);
     } catch (error) {
+      this.openRecordAt = -1;
       this.drop(resident);
       throw error;
     }
     this.touch(id);
   }
 
-  /** Runs an actor's orderly close; `done` is called when it has finished, and the actor is gone. */
+  /** Runs an actor's orderly close; `done` is called when the actor is gone: it has finished, crashed or was killed. */
   close(id: ActorId, done: () => void): void {
     const resident = this.residents[id];
-    const finish = (): void => {
-      if (resident !== undefined) this.drop(resident);
+    if (resident === undefined) {
       done();
-    };
-    const close = resident?.definition.close;
-    if (resident === undefined || close === undefined) finish();
+      return;
+    }
+    resident.whenGone = done;
+    const { close } = resident.definition;
+    const finish = (): void => this.drop(resident);
+    if (close === undefined) finish();
     else this.guard(resident, 'close', () => close(resident.state, finish));
   }
 
@@ -219,6 +225,8 @@ export class ThreadCore {
   /** True when a turn would find something to do now (timers aside): the look after arming the doorbell. */
   hasWork(): boolean {
     if (!this.mailbox.isEmpty || this.completions.length > 0 || this.touched.length > 0) return true;
+    // Room that a reader gave back between the last flush and the arming of the doorbell woke nobody.
+    for (const { outbound } of this.publishOrder) if (outbound.canFlush()) return true;
     for (const inbound of this.inbounds) if (this.mayTake(inbound) && inbound.ring.hasMore()) return true;
     for (const inbound of this.fromSockets) if (this.mayTake(inbound) && inbound.ring.hasMore()) return true;
     return false;
@@ -284,7 +292,11 @@ export class ThreadCore {
   }
 
   onceOpen(from: ActorId, to: ActorId, lane: Lane, fire: () => void): void {
-    const completion = (): void => this.complete(from, fire);
+    const resident = this.residents[from];
+    // Not for a later incarnation of the actor.
+    const completion = (): void => {
+      if (resident?.isAlive) this.complete(from, fire);
+    };
     if (this.isOpen(to, lane) || this.directory.actors[to]!.thread === this.thread) completion();
     else this.outboundTo(to, lane).onceOpen(completion);
   }
@@ -301,6 +313,15 @@ export class ThreadCore {
     const resident = this.residents[id];
     if (resident === undefined) return;
     this.completions.push({ resident, fire });
+    this.events.ring(this.thread);
+  }
+
+  /** Runs `run` at once as a turn of the actor: for callers outside of turns that need its result. */
+  runNow(id: ActorId, during: string, run: () => void): void {
+    const resident = this.residents[id];
+    if (resident === undefined) return;
+    this.turnClock.read();
+    this.guard(resident, during, run);
     this.events.ring(this.thread);
   }
 
@@ -322,7 +343,8 @@ export class ThreadCore {
   private runDue(): boolean {
     let didWork = false;
     const now = this.turnClock.monotonic();
-    for (let due = this.timers.takeDue(now); due !== undefined; due = this.timers.takeDue(now)) {
+    const mark = this.timers.mark();
+    for (let due = this.timers.takeDue(now, mark); due !== undefined; due = this.timers.takeDue(now, mark)) {
       const resident = this.residents[due.owner];
       if (resident === undefined) continue;
       const { fire } = due;
@@ -488,10 +510,12 @@ export class ThreadCore {
   }
 
   private drop(resident: Resident): void {
+    if (!resident.isAlive) return;
     resident.isAlive = false;
     this.residents[resident.id] = undefined;
     this.timers.dropOwner(resident.id);
     resident.context.release();
+    resident.whenGone?.();
   }
 }
 

@@ -40,10 +40,19 @@ export class Timers {
     return this.heap[0]?.dueMs;
   }
 
-  /** Takes the next timer that is due; call until undefined. */
-  takeDue(nowMs: number): { readonly owner: number; readonly fire: () => void } | undefined {
+  /** A mark between the timers set so far and those set from now on. */
+  mark(): number {
+    return this.sequence;
+  }
+
+  /**
+   * Takes the next timer that is due and was set before the mark; call until undefined. Timers that these set in turn
+   * wait for the next mark, even with no delay: otherwise a turn might never end.
+   */
+  takeDue(nowMs: number, mark: number): { readonly owner: number; readonly fire: () => void } | undefined {
     const due = this.nextDueMs();
-    return due !== undefined && due <= nowMs ? this.pop() : undefined;
+    // What is set after the mark is due at nowMs or later, and behind the older ones of the same time.
+    return due !== undefined && due <= nowMs && this.heap[0]!.sequence < mark ? this.pop() : undefined;
   }
 
   get size(): number {

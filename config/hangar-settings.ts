@@ -1,0 +1,65 @@
+/**
+ * Keys of Hangar's own; Apache ignores them. Sizes may be written with k, m or g. Keys of the process stand in
+ * `hangar.properties` beside the files of a topology, or in the file of `hangar broker -c` and `hangar namesrv -c`.
+ */
+import { GIB, KIB, MIB } from '../src/base/units.js';
+import { effective, int, later, oneOf, optionalPort, refuseValue, type SettingTable, size } from './setting.js';
+
+export const hangarBrokerSettings = {
+  storeKind: oneOf(
+    ['file', 'memory'],
+    'file',
+    refuseValue('memory', 'the in-memory store is not there yet'),
+    'Where messages are kept.',
+  ),
+  storeMaxBytes: size(0, later('retention'), 'Most bytes of commit log that are kept; 0 is no limit.', {}),
+  windowBytes: size(
+    32 * MIB,
+    effective,
+    'Newest part of the commit log that stays in memory, shared by all threads; older messages are read from the file.',
+    { min: MIB, max: GIB, powerOfTwo: true },
+  ),
+  pullHoldMax: int(65_536, effective, 'Most held pulls; one more is answered PULL_NOT_FOUND at once.', {
+    max: 10_000_000,
+  }),
+  queueIdleSeconds: int(60, effective, 'A queue without traffic for this long gives back its buffers and files.', {
+    unit: 'seconds',
+    min: 1,
+    max: 86_400,
+  }),
+} as const satisfies SettingTable;
+
+export const processSettings = {
+  metricsPort: optionalPort(
+    effective,
+    'HTTP port of /metrics and /healthz. `hangar up` opens 5557, see --metrics-port.',
+  ),
+  workerThreads: int(0, effective, 'Threads beside the main and the front thread; 0 lets the core count decide.', {
+    max: 256,
+  }),
+  maxConnections: int(10_000, effective, 'Most open connections; one more is closed at once.', {
+    min: 1,
+    max: 1_000_000,
+  }),
+  outputBytesPerConnection: size(
+    8 * MIB,
+    effective,
+    'Most unsent bytes of a connection whose client does not read; beyond that the connection is closed.',
+    { min: 64 * KIB, max: GIB },
+  ),
+  ringBytes: size(
+    8 * MIB,
+    effective,
+    'Ring between the front and a worker thread. Frames larger than it pass in parts.',
+    {
+      min: 64 * KIB,
+      max: GIB,
+      powerOfTwo: true,
+    },
+  ),
+  workerRingBytes: size(MIB, effective, 'Ring between two worker threads.', {
+    min: 64 * KIB,
+    max: GIB,
+    powerOfTwo: true,
+  }),
+} as const satisfies SettingTable;

@@ -2,11 +2,10 @@
  * From the text of a file to the values that it sets, with everything there is to say about it: unknown keys, wrong values,
  * repeated keys, refused values, keys without effect. Knows tables, not files or roles.
  */
-import type { HostFacts } from './facts.js';
 import { nearest } from './nearest.js';
 import { type Notebook, shown } from './notes.js';
 import { type ParsedProperties, type PropertyEntry, parseProperties } from './properties.js';
-import type { Setting, SettingTable } from './setting.js';
+import type { Setting, SettingTable, Where } from './setting.js';
 
 /** Where a key belongs that is known but has no place in this file; it completes "... and is ignored here". */
 export interface OtherTable {
@@ -24,7 +23,7 @@ export function readEntries(
   text: string,
   tables: readonly SettingTable[],
   others: readonly OtherTable[],
-  facts: HostFacts,
+  where: Where,
   notes: Notebook,
 ): Given {
   const parsed: ParsedProperties = parseProperties(text);
@@ -42,7 +41,7 @@ export function readEntries(
     }
     const [key, setting] = found;
     if (key !== entry.key && isShadowed(key, entry, parsed.entries, notes)) continue;
-    const value = readValue(entry, setting, facts, notes);
+    const value = readValue(entry, setting, where, notes);
     if (value === undefined) continue;
     values[key] = value;
     lines.set(key, entry.line);
@@ -123,9 +122,9 @@ function noteUnknown(
 }
 
 /** The value of an entry; undefined when it is wrong or refused, which the notes then say. */
-function readValue(entry: PropertyEntry, setting: Setting<unknown>, facts: HostFacts, notes: Notebook): unknown {
+function readValue(entry: PropertyEntry, setting: Setting<unknown>, where: Where, notes: Notebook): unknown {
   const assignment = `${entry.key}=${setting.secret ? '***' : shown(entry.value)}`;
-  const value = setting.parse(entry.value, facts);
+  const value = setting.parse(entry.value, where);
   if (value === undefined) {
     const unit = setting.unit === '' ? '' : ` (${setting.unit})`;
     notes.add('error', entry.line, entry.key, `${assignment}: allowed: ${setting.allowed}${unit}`);

@@ -42,6 +42,9 @@ export const refuseValue = <T extends string>(refused: T, because: string): Refu
 export const refuseAbove = (most: number, because: string): Refused<number> =>
   refuse(`more than ${most}`, (value) => value > most, because);
 
+/** What relative paths of a text are relative to. */
+export type Where = Pick<HostFacts, 'workingDirectory'>;
+
 /** Which file a default is for: some keys of NettyServerConfig differ. */
 export type FileKind = 'broker' | 'namesrv';
 /** A default that depends on the machine or on other settings. `text` is what the documentation says. */
@@ -71,7 +74,7 @@ export interface Setting<T> {
   /** Never shown to anybody who asks for the configuration. */
   readonly secret: boolean;
   /** The value of a text without surrounding blanks; undefined when it is not allowed. */
-  parse(text: string, facts: HostFacts): T | undefined;
+  parse(text: string, where: Where): T | undefined;
   /** The inverse of `parse`; an empty text means "as if the key were not there". */
   render(value: T): string;
 }
@@ -225,9 +228,9 @@ export function oneOf<const T extends string>(
 
 /** A file or directory; relative ones are resolved against the working directory, as Java does. Settings hold absolute paths. */
 export function path(initial: Default<string>, effect: Effect<string>, meaning: string, extra: Extra = {}) {
-  return row('path', initial, 'one path, not a list', effect, meaning, extra, (value, facts) => {
+  return row('path', initial, 'one path, not a list', effect, meaning, extra, (value, where) => {
     if (value === '' || value.length > 4096 || value.includes(',') || CONTROL.test(value)) return undefined;
-    return isAbsolute(value) ? value : resolve(facts.workingDirectory, value);
+    return isAbsolute(value) ? value : resolve(where.workingDirectory, value);
   });
 }
 

@@ -4,7 +4,6 @@
  * writes the file (`editProperties` of properties.ts).
  */
 import { brokerSettings } from './broker-settings.js';
-import { hostFacts } from './facts.js';
 import { hangarBrokerSettings } from './hangar-settings.js';
 import { applyBrokerRules, type Say } from './load.js';
 import { Notebook } from './notes.js';
@@ -14,7 +13,7 @@ import { newerBrokerSettings, newerCommonSettings } from './newer-settings.js';
 import { parseProperties, renderProperty } from './properties.js';
 import { type OtherTable, readEntries } from './read-entries.js';
 import { type BrokerSettings, brokerTable, type NamesrvSettings, namesrvTable, processTable } from './schema.js';
-import type { SettingTable } from './setting.js';
+import type { SettingTable, Where } from './setting.js';
 import { storeSettings } from './store-settings.js';
 
 /** Groups that tools see; system properties are not part of Apache's answer either. */
@@ -83,19 +82,31 @@ export type Updated<Settings> =
       readonly remark: string;
     };
 
-/** Nothing is changed unless everything is allowed. */
-export function updateBrokerSettings(settings: BrokerSettings, text: string): Updated<BrokerSettings> {
-  return update(brokerTable, settings, text, [], applyBrokerRules);
+/** Nothing is changed unless everything is allowed. Relative paths are resolved against `where`, as at start. */
+export function updateBrokerSettings(
+  settings: BrokerSettings,
+  text: string,
+  where: Where = HERE,
+): Updated<BrokerSettings> {
+  return update(brokerTable, settings, text, where, [], applyBrokerRules);
 }
 
-export function updateNamesrvSettings(settings: NamesrvSettings, text: string): Updated<NamesrvSettings> {
-  return update(namesrvTable, settings, text, ['kvConfigPath', 'configStorePath'], (candidate) => candidate);
+export function updateNamesrvSettings(
+  settings: NamesrvSettings,
+  text: string,
+  where: Where = HERE,
+): Updated<NamesrvSettings> {
+  return update(namesrvTable, settings, text, where, ['kvConfigPath', 'configStorePath'], (candidate) => candidate);
 }
+
+/** The process never changes its working directory. */
+const HERE: Where = { workingDirectory: process.cwd() };
 
 function update<Settings extends { readonly configBlackList: string }>(
   table: SettingTable,
   settings: Settings,
   text: string,
+  where: Where,
   alwaysForbidden: readonly string[],
   applyRules: (candidate: Settings, say: Say) => Settings,
 ): Updated<Settings> {
@@ -105,7 +116,7 @@ function update<Settings extends { readonly configBlackList: string }>(
     return { ok: false, reason: 'forbidden', remark: 'Can not update config in black list.' };
   }
   const notes = new Notebook('update');
-  const given = readEntries(text, [table], [FOR_PROCESS], hostFacts(), notes);
+  const given = readEntries(text, [table], [FOR_PROCESS], where, notes);
   const candidate = applyRules({ ...settings, ...given.values }, (kind, key, what) => {
     // An error is the update's doing, whatever key it is about; a warning about another key was said at start.
     if (kind === 'error' || given.lines.has(key)) notes.add(kind, given.lines.get(key) ?? 0, key, what);

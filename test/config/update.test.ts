@@ -118,6 +118,14 @@ update('may not touch what is on the black list', () => {
   assert.is(own.ok ? '' : own.reason, 'forbidden');
 });
 
+update('resolves a relative path as the start does', () => {
+  const result = updateBrokerSettings(broker(), 'storePathRootDir=data', { workingDirectory: '/work' });
+  assert.ok(result.ok);
+  assert.equal(result.changed, [
+    { key: 'storePathRootDir', from: '/home/somebody/store', to: '/work/data', live: false },
+  ]);
+});
+
 update('refuses text that is none', () => {
   const result = updateBrokerSettings(broker(), 'a=\0');
   assert.is(result.ok ? '' : result.remark, 'a NUL character: not a text file');

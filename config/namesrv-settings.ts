@@ -17,7 +17,7 @@ export const namesrvSettings = {
   ),
   configStorePath: path(
     computed('~/namesrv/namesrv.properties', (facts) => join(facts.home, 'namesrv', 'namesrv.properties')),
-    without('always the file that was given with -c, as in Apache'),
+    without('always the file that was given with -c, as in Apache; in the store for topologies of the package'),
     'File that updateNamesrvConfig rewrites.',
   ),
   orderMessageEnable: flag(false, effective, 'Routes name the queues of ordered topics.', { live: true }),

@@ -7,7 +7,7 @@
  * Stronger than the files: the command line. Weaker, but stronger than Apache's defaults: what makes the roles one cluster on this
  * machine (127.0.0.1, a store directory per role, the topology's own name servers); see placement.ts.
  */
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type HostFacts, hostFacts } from './facts.js';
 import { loadProcessConfig } from './load.js';
 import { type Loaded, loaded, Notebook, refused, then, together } from './notes.js';
@@ -55,8 +55,14 @@ export function readPackagedTopology(
   facts: HostFacts = hostFacts(),
 ): Loaded<Topology> {
   return then(readTopology(join(packageDirectory(), 'config', name), overrides, facts), (topology) =>
-    loaded({ ...topology, isPackaged: true }),
+    loaded({ ...topology, isPackaged: true, namesrvs: topology.namesrvs.map(keptInStore) }),
   );
+}
+
+/** A name server whose updates go beside its KV configuration: a package must not be written to. */
+function keptInStore(role: TopologyNamesrv): TopologyNamesrv {
+  const configStorePath = join(dirname(role.settings.kvConfigPath), 'namesrv.properties');
+  return { ...role, settings: Object.freeze({ ...role.settings, configStorePath }) };
 }
 
 /** `hangar up --config DIR`. */

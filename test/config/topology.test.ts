@@ -114,6 +114,11 @@ samples('are one cluster on this machine', () => {
   );
 });
 
+samples('are never written to: updates of a name server go to its store', () => {
+  const [namesrv] = packaged('single').namesrvs;
+  assert.is(namesrv!.settings.configStorePath, '/work/hangar-store/namesrv-a/namesrv.properties');
+});
+
 samples('contain only keys that the Apache role of the same file has', () => {
   const fixtures = join(repositoryRoot(), 'test/config/fixtures');
   const keysOf = (...names: string[]): Set<string> => {

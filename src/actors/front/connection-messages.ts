@@ -24,8 +24,11 @@ export const connectionRows = {
   opened: { id: 2, fields: { connection: 'i32' }, msgpack: shape<Opened>() },
   /** A connection is gone, accepted or dialed. Queue hosts hear it too; they drop its parked pulls. */
   closed: { id: 3, fields: { connection: 'i32' } },
-  /** Answer to front.dial: the connection is the caller's, its frames come as `frame`. */
-  dialed: { id: 4, fields: { token: 'i32', connection: 'i32' } },
+  /**
+   * Answer to front.dial: the connection is the caller's, its frames come as `frame`. When the address is one that this
+   * front listens on: who got the other end, and its id there; otherwise -1 and 0.
+   */
+  dialed: { id: 4, fields: { token: 'i32', connection: 'i32', peerActor: 'i32', peerConnection: 'i32' } },
   dialFailed: { id: 5, fields: { token: 'i32' }, msgpack: shape<{ reason: string }>() },
   /** The unit's listeners are bound: what to advertise. Ports are 0 where there is none. */
   bound: { id: 6, fields: { port: 'i32', vipPort: 'i32', haPort: 'i32' } },

@@ -7,13 +7,18 @@ export interface UnitListeners {
   readonly unit: number;
   /** For tables, logs and metrics: `namesrv-a`, `broker-a`. */
   readonly role: string;
+  /** Where to bind. */
   readonly host: string;
+  /** The host that the unit tells others; a dial to it and one of the unit's ports stays inside the process. */
+  readonly advertisedHost: string;
   /** 0 picks a free port whose neighbours (port - 2, port + 1) are free too where they are wanted. */
   readonly port: number;
   readonly hasVip: boolean;
   readonly hasHa: boolean;
   /** Gets frames and connection events. */
   readonly actor: ActorId;
+  /** Gets the connections of the HA port; -1 where there is none. */
+  readonly haActor: ActorId;
   /** Actors that get frames whose code is in `queueCodes`; which one: queueHostIndex(topic hash, queue id). Empty for name servers. */
   readonly queueHosts: readonly ActorId[];
   readonly queueCodes: readonly number[];
@@ -21,9 +26,19 @@ export interface UnitListeners {
 
 export interface FrontOptions {
   readonly units: readonly UnitListeners[];
+  /** Unit of every actor, by actor id: connections that an actor dialed are closed with its unit. */
+  readonly actorUnits: readonly number[];
+  /** One int32 word, the connection id given out last: it outlives the front actor, so that ids are not used again. */
+  readonly connectionIds: RingMemory;
   readonly idleTimeoutMs: number;
   /** Answers that one connection may leave unread before it is closed, bytes. */
   readonly outputLimitBytes: number;
+  /**
+   * Bytes that the unfinished large frames of one unit's connections may take together; at least MAX_FRAME_BYTES.
+   * Beyond it connections with a further large frame are not read until others have finished theirs.
+   */
+  readonly inputLimitBytes: number;
+  /** Accepted connections of all units together; more are refused. */
   readonly maxConnections: number;
   /** HTTP listener for /metrics and /healthz; undefined: none. Port 0 picks one. */
   readonly http: { readonly host: string; readonly port: number } | undefined;

@@ -1,0 +1,232 @@
+/**
+ * Every metric that Hangar counts itself, a row each. Names follow Prometheus: base units, `_total` on counters, the unit
+ * before it. Node's own process metrics (`process_*`, `nodejs_*`) stand beside them on /metrics.
+ *
+ * `unit` as a label is a name server or a broker (`namesrv-a`, `broker-a`, `broker-a-slave`): what is started, stopped
+ * and restarted together.
+ */
+export interface MetricRow {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly unit:
+    | 'messages'
+    | 'bytes'
+    | 'seconds'
+    | 'frames'
+    | 'connections'
+    | 'requests'
+    | 'events'
+    | 'boolean'
+    | 'series';
+  /** Label names, in the order in which they are printed. */
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+export const catalog = {
+  // Messages that clients send and receive.
+  messagesIn: {
+    name: 'hangar_messages_in_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['broker', 'topic'],
+    help: 'Messages stored for producers.',
+  },
+  messageBytesIn: {
+    name: 'hangar_message_bytes_in_total',
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['broker', 'topic'],
+    help: 'Bytes of the stored records of those messages.',
+  },
+  messagesOut: {
+    name: 'hangar_messages_out_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['broker', 'topic'],
+    help: 'Messages handed to consumers in answers to pulls.',
+  },
+  messageBytesOut: {
+    name: 'hangar_message_bytes_out_total',
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['broker', 'topic'],
+    help: 'Bytes of the stored records of those messages.',
+  },
+
+  // Requests.
+  requests: {
+    name: 'hangar_requests_total',
+    kind: 'counter',
+    unit: 'requests',
+    labels: ['unit', 'code'],
+    help: 'Requests taken, by request code.',
+  },
+  requestErrors: {
+    name: 'hangar_request_errors_total',
+    kind: 'counter',
+    unit: 'requests',
+    labels: ['unit', 'code', 'response'],
+    help: 'Answers other than SUCCESS, by request code and response code.',
+  },
+  heldPulls: {
+    name: 'hangar_held_pulls',
+    kind: 'gauge',
+    unit: 'requests',
+    labels: ['broker', 'host'],
+    help: 'Pulls that wait for messages to arrive (long polling), by the queue host that holds them.',
+  },
+
+  // Commit log and replication.
+  commitLogEnd: {
+    name: 'hangar_commit_log_end_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['broker'],
+    help: 'Physical offset behind the newest record of the commit log.',
+  },
+  commitLogFlushed: {
+    name: 'hangar_commit_log_flushed_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['broker'],
+    help: 'Physical offset up to which the commit log is on disk.',
+  },
+  commitLogMin: {
+    name: 'hangar_commit_log_min_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['broker'],
+    help: 'Physical offset of the oldest record that is kept.',
+  },
+  replicationLag: {
+    name: 'hangar_replication_lag_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['broker', 'slave'],
+    help: 'Bytes of the master commit log that this slave has not acknowledged.',
+  },
+
+  // Connections, counted by the front actor. `unit` is whom a connection belongs to: the listener, or who dialed.
+  connections: {
+    name: 'hangar_connections',
+    kind: 'gauge',
+    unit: 'connections',
+    labels: ['unit'],
+    help: 'Open connections.',
+  },
+  connectionsOpened: {
+    name: 'hangar_connections_opened_total',
+    kind: 'counter',
+    unit: 'connections',
+    labels: ['unit'],
+    help: 'Connections accepted or dialed.',
+  },
+  connectionsClosed: {
+    name: 'hangar_connections_closed_total',
+    kind: 'counter',
+    unit: 'connections',
+    labels: ['unit', 'reason'],
+    help: 'Connections closed, by reason: peer, actor, unit, stop, idle, slow_frame, slow_reader, or what was malformed.',
+  },
+  connectionsRefused: {
+    name: 'hangar_connections_refused_total',
+    kind: 'counter',
+    unit: 'connections',
+    labels: ['unit', 'reason'],
+    help: 'Connections closed as soon as they came, because of a limit or because nothing serves the port yet.',
+  },
+  framesIn: {
+    name: 'hangar_frames_in_total',
+    kind: 'counter',
+    unit: 'frames',
+    labels: ['unit'],
+    help: 'Frames received and handed on.',
+  },
+  frameBytesIn: {
+    name: 'hangar_frame_bytes_in_total',
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['unit'],
+    help: 'Bytes of those frames, length words included.',
+  },
+  writes: {
+    name: 'hangar_writes_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['unit'],
+    help: 'Messages of actors written to connections, mostly one frame each.',
+  },
+  writeBytes: {
+    name: 'hangar_write_bytes_total',
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['unit'],
+    help: 'Bytes of those messages.',
+  },
+  writesDropped: {
+    name: 'hangar_writes_dropped_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: [],
+    help: 'Messages written to connections that were gone already.',
+  },
+  inputStalls: {
+    name: 'hangar_input_stalls_total',
+    kind: 'counter',
+    unit: 'events',
+    labels: ['unit'],
+    help: 'How often reading from a connection stopped because its receiver had no room.',
+  },
+
+  // Runtime.
+  ringDepth: {
+    name: 'hangar_ring_depth_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['from', 'to', 'lane'],
+    help: 'Bytes in the ring between two threads that were not handled yet.',
+  },
+  ringStalls: {
+    name: 'hangar_ring_stalls_total',
+    kind: 'counter',
+    unit: 'events',
+    labels: ['from', 'to', 'lane'],
+    help: 'How often the writer found this ring full.',
+  },
+  unitUp: {
+    name: 'hangar_unit_up',
+    kind: 'gauge',
+    unit: 'boolean',
+    labels: ['unit'],
+    help: '1 while the unit serves.',
+  },
+  actorRestarts: {
+    name: 'hangar_actor_restarts_total',
+    kind: 'counter',
+    unit: 'events',
+    labels: ['unit'],
+    help: 'Restarts of the unit after one of its actors crashed.',
+  },
+  threadBusy: {
+    name: 'hangar_thread_busy_seconds_total',
+    kind: 'counter',
+    unit: 'seconds',
+    labels: ['thread'],
+    help: 'Time in which the thread ran turns.',
+  },
+  messagesDropped: {
+    name: 'hangar_messages_dropped_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['thread'],
+    help: 'Messages between actors (not those of users) dropped because their target was down or had been restarted since.',
+  },
+  seriesDropped: {
+    name: 'hangar_dropped_series',
+    kind: 'gauge',
+    unit: 'series',
+    labels: [],
+    help: 'Attempts to count in a series that the slab of its thread had no room for.',
+  },
+} as const satisfies Readonly<Record<string, MetricRow>>;

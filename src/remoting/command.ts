@@ -3,6 +3,7 @@
  * clients, and our own client. The hot path uses request-scan.ts and response-writer.ts instead.
  */
 import { invariant } from '../base/invariant.js';
+import { quote } from './fastjson-writer.js';
 import {
   checkFrame,
   FRAME,
@@ -106,13 +107,13 @@ export function encodeFrame(parts: FrameParts, body: Uint8Array = NO_BODY): Buff
 }
 
 function jsonHeader(parts: FrameParts): Buffer {
-  const ext = [...extEntries(parts)].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',');
+  const ext = [...extEntries(parts)].map(([key, value]) => `${quote(key)}:${quote(value)}`).join(',');
   const text = [
     `{"code":${parts.code}`,
     ext === '' ? '' : `,"extFields":{${ext}}`,
     `,"flag":${parts.flag ?? Flag.REQUEST},"language":"${languageName(parts.language ?? Language.JAVA)}"`,
     `,"opaque":${parts.opaque}`,
-    parts.remark === undefined ? '' : `,"remark":${JSON.stringify(parts.remark)}`,
+    parts.remark === undefined ? '' : `,"remark":${quote(parts.remark)}`,
     `,"serializeTypeCurrentRPC":"JSON","version":${parts.version ?? OUR_VERSION}}`,
   ].join('');
   return Buffer.from(text);

@@ -73,7 +73,7 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const RESPONSE_FLAG = 1;
-const HEX_DIGITS = Buffer.from('0123456789abcdef');
+const HEX_DIGITS = Buffer.from('0123456789ABCDEF');
 
 /** The letter of the two-character escape of a byte below 0x20, `"` or `\`; 0 when it has none. */
 const SHORT_ESCAPE = new Uint8Array(256);

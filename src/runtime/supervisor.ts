@@ -31,7 +31,8 @@ export interface ActorPlan {
   readonly actor: ActorId;
   /** Name in the registry of definitions. */
   readonly definition: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  /** Asked for at every start: ports of others may only be known by then. */
+  readonly options: () => Readonly<Record<string, unknown>>;
   /** The result of the unit's preparation is added to the options as `prepared`. */
   readonly takesPrepared: boolean;
 }
@@ -40,14 +41,15 @@ export interface UnitPlan {
   readonly unit: number;
   /** Started in this order, closed in reverse. */
   readonly actors: readonly ActorPlan[];
-  /** Heavy work before the start, off the actor threads (log scans at recovery). */
-  readonly prepare: { readonly job: string; readonly args: unknown } | undefined;
+  /** Heavy work before the start, off the actor threads (log scans at recovery); undefined: nothing to do. */
+  readonly prepare: (() => Promise<unknown>) | undefined;
   /** The front binds listeners for it once its actors run. */
   readonly hasListeners: boolean;
+  /** Units of a stage start side by side, after those of lower stages serve. */
+  readonly stage: number;
 }
 
 export interface SupervisorServices {
-  prepare(job: string, args: unknown): Promise<unknown>;
   /** Milliseconds, monotonic. */
   now(): number;
   log(level: 'info' | 'warn' | 'error', text: string, fields: Readonly<Record<string, string | number>>): void;
@@ -79,20 +81,19 @@ export class Supervisor {
     private readonly directory: Directory,
     plans: readonly UnitPlan[],
     private readonly ports: readonly ThreadPort[],
-    /** The actor that owns the listeners; its unit is planned first. */
+    /** The actor that owns the listeners; its unit is of the lowest stage. */
     private readonly front: ActorId,
     private readonly services: SupervisorServices,
   ) {
     this.units = plans.map((plan) => new Unit(plan));
   }
 
-  /** Starts all units; those without listeners first, the others side by side. Resolves when every actor is ready. */
+  /** Starts all units, stage by stage. Resolves when every actor is ready. */
   async start(): Promise<void> {
-    for (const unit of this.units) if (!unit.plan.hasListeners) await this.bringUp(unit, 'starting');
-    const results = await Promise.allSettled(
-      this.units.filter((unit) => unit.plan.hasListeners).map((unit) => this.bringUp(unit, 'starting')),
-    );
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    for (const stage of this.stages()) {
+      const results = await Promise.allSettled(stage.map((unit) => this.bringUp(unit, 'starting')));
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+    }
   }
 
   /** An actor says that it serves. */
@@ -129,16 +130,19 @@ export class Supervisor {
     return this.units[unit]!.phase;
   }
 
-  /** Orderly stop: no new input, then units in reverse order, each actor finishing what it promised. */
+  /** Orderly stop: no new input, then the stages in reverse, each actor finishing what it promised. */
   async stop(): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
     for (const unit of this.units) unit.settle?.reject(new Error('Hangar is stopping'));
     const frontPort = this.portOf(this.front);
     if (this.unitOf(this.front).phase === 'up') await frontPort.tell(this.front, 'drain', {});
-    const listening = this.units.filter((unit) => unit.plan.hasListeners).reverse();
-    for (const unit of listening) await this.closeUnit(unit);
-    for (const unit of this.units.filter((other) => !other.plan.hasListeners).reverse()) await this.closeUnit(unit);
+    for (const stage of this.stages().reverse()) await Promise.all(stage.map((unit) => this.closeUnit(unit)));
+  }
+
+  private stages(): Unit[][] {
+    const numbers = [...new Set(this.units.map(({ plan }) => plan.stage))].sort((a, b) => a - b);
+    return numbers.map((number) => this.units.filter(({ plan }) => plan.stage === number));
   }
 
   private async bringUp(unit: Unit, phase: 'starting' | 'restarting'): Promise<void> {
@@ -151,10 +155,9 @@ export class Supervisor {
     // A crash may come before anybody awaits it.
     settled.catch(() => undefined);
     try {
-      const prepared =
-        plan.prepare === undefined ? undefined : await this.services.prepare(plan.prepare.job, plan.prepare.args);
+      const prepared = await plan.prepare?.();
       for (const { actor, definition, options, takesPrepared } of plan.actors) {
-        const all = takesPrepared ? { ...options, prepared } : options;
+        const all = takesPrepared ? { ...options(), prepared } : options();
         await this.portOf(actor).start(actor, definition, all);
       }
       if (plan.hasListeners) await this.portOf(this.front).tell(this.front, 'openUnit', { unit: plan.unit });

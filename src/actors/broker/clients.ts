@@ -1,0 +1,147 @@
+/**
+ * Who is connected: producers and consumers by group and connection, with what consumers subscribe to.
+ * Source: ProducerManager.java, ConsumerManager.java, ConsumerGroupInfo.java.
+ */
+import type { SubscriptionData } from '../../remoting/bodies/heartbeat.js';
+
+export interface Channel {
+  readonly connection: number;
+  readonly clientId: string;
+  readonly language: number;
+  readonly version: number;
+  /** Monotonic ms of its last heartbeat. */
+  lastSeenMs: number;
+}
+
+export interface ConsumerFacts {
+  readonly consumeType: string;
+  readonly messageModel: 'BROADCASTING' | 'CLUSTERING';
+  readonly consumeFromWhere: string;
+}
+
+export class ConsumerGroup {
+  facts: ConsumerFacts;
+  readonly channels = new Map<number, Channel>();
+  readonly subscriptions = new Map<string, SubscriptionData>();
+
+  constructor(
+    readonly name: string,
+    facts: ConsumerFacts,
+  ) {
+    this.facts = facts;
+  }
+
+  /** Distinct ids, in order of arrival: one client may have two connections (see observed facts). */
+  clientIds(): string[] {
+    return [...new Set([...this.channels.values()].map(({ clientId }) => clientId))];
+  }
+}
+
+/** What a change of the registry means for others. */
+export interface Change {
+  /** Members came or went, or the set of topics changed: the others must rebalance. */
+  readonly membersChanged: boolean;
+  /** Pulls of the group see something new. */
+  readonly subscriptionsChanged: boolean;
+}
+
+export const CHANNEL_EXPIRES_MS = 120_000;
+/** Bounds: beyond them a heartbeat is refused. */
+export const GROUPS_MAX = 100_000;
+export const SUBSCRIPTIONS_PER_GROUP_MAX = 10_000;
+
+export class ClientRegistry {
+  readonly producers = new Map<string, Map<number, Channel>>();
+  readonly consumers = new Map<string, ConsumerGroup>();
+
+  registerProducer(group: string, channel: Channel): void {
+    let channels = this.producers.get(group);
+    if (channels === undefined) {
+      channels = new Map();
+      this.producers.set(group, channels);
+    }
+    const known = channels.get(channel.connection);
+    if (known !== undefined && known.clientId === channel.clientId) known.lastSeenMs = channel.lastSeenMs;
+    else channels.set(channel.connection, channel);
+  }
+
+  registerConsumer(
+    name: string,
+    channel: Channel,
+    facts: ConsumerFacts,
+    subscriptions: readonly SubscriptionData[],
+  ): Change {
+    let group = this.consumers.get(name);
+    const isNewGroup = group === undefined;
+    if (group === undefined) {
+      group = new ConsumerGroup(name, facts);
+      this.consumers.set(name, group);
+    }
+    const modelChanged = group.facts.messageModel !== facts.messageModel;
+    group.facts = facts;
+    const known = group.channels.get(channel.connection);
+    const isNewChannel = known === undefined || known.clientId !== channel.clientId;
+    if (known !== undefined && !isNewChannel) known.lastSeenMs = channel.lastSeenMs;
+    else group.channels.set(channel.connection, channel);
+    const { topicsChanged, versionsChanged } = updateSubscriptions(group, subscriptions);
+    return {
+      membersChanged: isNewChannel || topicsChanged,
+      subscriptionsChanged: isNewGroup || topicsChanged || versionsChanged || modelChanged,
+    };
+  }
+
+  unregisterProducer(group: string, connection: number): void {
+    const channels = this.producers.get(group);
+    channels?.delete(connection);
+    if (channels?.size === 0) this.producers.delete(group);
+  }
+
+  /** True when the connection was a member. */
+  unregisterConsumer(name: string, connection: number): boolean {
+    const group = this.consumers.get(name);
+    if (group === undefined || !group.channels.delete(connection)) return false;
+    if (group.channels.size === 0) this.consumers.delete(name);
+    return true;
+  }
+
+  /** Takes a closed connection out everywhere; returns the consumer groups that lost a member. */
+  connectionClosed(connection: number): string[] {
+    for (const group of [...this.producers.keys()]) this.unregisterProducer(group, connection);
+    return [...this.consumers.keys()].filter((name) => this.unregisterConsumer(name, connection));
+  }
+
+  /** Connections that have not sent a heartbeat for two minutes. */
+  expired(nowMs: number): number[] {
+    const connections = new Set<number>();
+    const look = (channels: ReadonlyMap<number, Channel>): void => {
+      for (const channel of channels.values()) {
+        if (nowMs - channel.lastSeenMs > CHANNEL_EXPIRES_MS) connections.add(channel.connection);
+      }
+    };
+    for (const channels of this.producers.values()) look(channels);
+    for (const group of this.consumers.values()) look(group.channels);
+    return [...connections];
+  }
+}
+
+function updateSubscriptions(
+  group: ConsumerGroup,
+  subscriptions: readonly SubscriptionData[],
+): { topicsChanged: boolean; versionsChanged: boolean } {
+  let topicsChanged = false;
+  let versionsChanged = false;
+  for (const one of subscriptions) {
+    const known = group.subscriptions.get(one.topic);
+    if (known === undefined) topicsChanged = true;
+    else if (one.subVersion <= known.subVersion) continue;
+    else versionsChanged = true;
+    group.subscriptions.set(one.topic, one);
+  }
+  const topics = new Set(subscriptions.map(({ topic }) => topic));
+  for (const topic of [...group.subscriptions.keys()]) {
+    if (topics.has(topic)) continue;
+    group.subscriptions.delete(topic);
+    topicsChanged = true;
+  }
+  return { topicsChanged, versionsChanged };
+}

@@ -1,0 +1,106 @@
+/**
+ * HOT. Consume queue entries on their way to the queue hosts: collected per message queue during a batch, sent as one
+ * message a queue once the log is in the files. A host that has no room is "behind": entries for it are not kept, it
+ * gets them later from a scan of the log (see catch-up in broker.ts), so that the broker never waits for it.
+ */
+import { readInt64, writeInt64 } from '../../base/int64.js';
+import type { ActorId, Context } from '../../runtime/actor.js';
+import { queueHostIndex } from '../front/options.js';
+import { queueMessages } from '../queue/messages.js';
+import { type BrokerQueue, ENTRY_BYTES } from './topic-table.js';
+
+export class Dispatcher {
+  private readonly touched: BrokerQueue[] = [];
+  /** Per host: physical offset from which it has to be told everything again, or -1. */
+  private readonly behindFrom: Float64Array;
+  private lastStoreTimestamp = 0;
+  private readonly head = { queueId: 0, firstQueueOffset: 0.5, count: 0, storeTimestamp: 0.5 };
+
+  constructor(
+    private readonly context: Context,
+    private readonly hosts: readonly ActorId[],
+  ) {
+    this.behindFrom = new Float64Array(hosts.length).fill(-1);
+  }
+
+  /** Notes one entry; `tagsCode` is a 64-bit value that fits a Number (a hash, or a delivery time). */
+  add(
+    queue: BrokerQueue,
+    queueOffset: number,
+    physicalOffset: number,
+    sizeBytes: number,
+    tagsCode: number,
+    storeTimestamp: number,
+  ): void {
+    const at = queue.claimEntry();
+    const view = queue.pendingView;
+    writeInt64(view, at, physicalOffset);
+    view.setInt32(at + 8, sizeBytes);
+    writeInt64(view, at + 12, tagsCode);
+    if (queue.pendingCount === 0) {
+      queue.pendingFirst = queueOffset;
+      this.touched.push(queue);
+    }
+    queue.pendingCount++;
+    this.lastStoreTimestamp = storeTimestamp;
+  }
+
+  /** Sends what was collected. */
+  flush(): void {
+    for (const queue of this.touched) {
+      const host = this.hostOf(queue);
+      if (this.behindFrom[host]! < 0 && this.context.isOpen(this.hosts[host]!, 'request'))
+        this.sendPending(queue, host);
+      else this.fallBehind(queue, host);
+      queue.pendingCount = 0;
+    }
+    this.touched.length = 0;
+  }
+
+  /** Hosts that must be caught up by a scan from that physical offset. */
+  *behind(): Iterable<{ readonly host: number; readonly from: number }> {
+    for (let host = 0; host < this.behindFrom.length; host++) {
+      if (this.behindFrom[host]! >= 0) yield { host, from: this.behindFrom[host]! };
+    }
+  }
+
+  /** The host has been told everything up to `physicalOffset`; `isDone`: nothing newer waits. */
+  caughtUp(host: number, physicalOffset: number, isDone: boolean): void {
+    this.behindFrom[host] = isDone ? -1 : physicalOffset;
+  }
+
+  hostOf(queue: BrokerQueue): number {
+    return queueHostIndex(queue.topic.hash, queue.queueId, this.hosts.length);
+  }
+
+  /** Sends entries of one queue right away: for catch-up scans. False when the host has no room. */
+  sendNow(queue: BrokerQueue): boolean {
+    const host = this.hostOf(queue);
+    if (!this.context.isOpen(this.hosts[host]!, 'request')) return false;
+    this.sendPending(queue, host);
+    queue.pendingCount = 0;
+    return true;
+  }
+
+  private sendPending(queue: BrokerQueue, host: number): void {
+    const { head } = this;
+    const topic = queue.topic.bytes;
+    const entriesBytes = queue.pendingCount * ENTRY_BYTES;
+    head.queueId = queue.queueId;
+    head.firstQueueOffset = queue.pendingFirst;
+    head.count = queue.pendingCount;
+    head.storeTimestamp = this.lastStoreTimestamp;
+    const bytes = 1 + topic.length + entriesBytes;
+    const place = this.context.begin(this.hosts[host]!, queueMessages.dispatch, head as never, queue.key, bytes);
+    place.buffer[place.at] = topic.length;
+    place.buffer.set(topic, place.at + 1);
+    queue.pending.copy(place.buffer, place.at + 1 + topic.length, 0, entriesBytes);
+    this.context.end(bytes);
+  }
+
+  private fallBehind(queue: BrokerQueue, host: number): void {
+    const view = queue.pendingView;
+    const from = readInt64(view, 0);
+    if (this.behindFrom[host]! < 0 || from < this.behindFrom[host]!) this.behindFrom[host] = from;
+  }
+}

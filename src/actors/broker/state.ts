@@ -1,0 +1,101 @@
+/** Everything that a broker actor owns. Handlers and processors get it as their first argument. */
+import type { BrokerSettings } from '../../../config/schema.js';
+import type { PropertyScan } from '../../message/properties.js';
+import type { RequestScan } from '../../remoting/request-scan.js';
+import type { ResponseWriter } from '../../remoting/response-writer.js';
+import type { Context } from '../../runtime/actor.js';
+import type { Checkpoint } from '../../store/checkpoint.js';
+import type { CommitLog } from '../../store/commit-log.js';
+import type { IndexService } from '../../store/index-service.js';
+import type { LogFlusher } from '../../store/log-flusher.js';
+import type { LogReader } from '../../store/log-reader.js';
+import type { ClientRegistry } from './clients.js';
+import type { ConfigFiles } from './config-files.js';
+import type { Counters } from './counters.js';
+import type { Dispatcher } from './dispatcher.js';
+import type { GroupTable } from './group-table.js';
+import type { OffsetTable } from './offset-table.js';
+import type { BrokerOptions } from './options.js';
+import type { Registration } from './registration.js';
+import type { Remote } from './remote.js';
+import type { SlaveSync } from './slave-sync.js';
+import type { NewMessage } from './store-message.js';
+import type { TopicTable } from './topic-table.js';
+import type { Release, WaitingAnswers } from './waiting-answers.js';
+
+/** An accepted connection. */
+export interface Connection {
+  readonly id: number;
+  readonly address: string;
+  readonly port: number;
+  /** Encoded as records hold it. */
+  readonly bornHost: Uint8Array;
+}
+
+export interface BrokerState {
+  readonly context: Context;
+  readonly options: BrokerOptions;
+  /** Replaced as a whole by UPDATE_BROKER_CONFIG. */
+  settings: BrokerSettings;
+  /** Ports that the front bound; 0 until then. */
+  port: number;
+  haPort: number;
+  /** `host:port` that clients and tools see. */
+  address: string;
+  /** Encoded `address`: store host of every record. */
+  storeHost: Uint8Array;
+  readonly isSlave: boolean;
+  readonly startedMs: number;
+
+  // ---- the store
+  readonly log: CommitLog;
+  /** Any part of the log, from the window or the files: for queries, tails and catch-up. */
+  readonly reader: LogReader;
+  readonly flusher: LogFlusher;
+  /** undefined when messageIndexEnable is false. */
+  readonly index: IndexService | undefined;
+  readonly checkpoint: Checkpoint;
+  readonly dispatcher: Dispatcher;
+  /** Time of this turn, never before that of an earlier message: store timestamps do not go back. */
+  readonly storeTimestamp: () => number;
+  /** undefined: writable. Otherwise why not, for the remark of SERVICE_NOT_AVAILABLE. */
+  refusal: string | undefined;
+
+  // ---- replication (master)
+  /** Highest offset that a slave has acknowledged. */
+  replicatedOffset: number;
+  connectedSlaves: number;
+
+  // ---- tables
+  readonly topics: TopicTable;
+  readonly groups: GroupTable;
+  readonly offsets: OffsetTable;
+  readonly clients: ClientRegistry;
+  readonly files: ConfigFiles;
+  readonly connections: Map<number, Connection>;
+
+  // ---- answers
+  /** Wait for the file write only. */
+  readonly written: WaitingAnswers;
+  /** Wait for flush or slave as well. */
+  readonly waiting: WaitingAnswers;
+
+  // ---- other brokers and name servers
+  readonly remote: Remote;
+  readonly registration: Registration;
+  /** Only a slave has one. */
+  readonly slaveSync: SlaveSync | undefined;
+
+  readonly counters: Counters;
+
+  /** The broker's own properties in stored form (CLUSTER): appended to those of every message. */
+  ownProperties: Buffer;
+  /** Sends an answer that waited; see waiting-answers.ts. */
+  readonly release: Release;
+
+  // ---- reused on the hot path
+  readonly scan: RequestScan;
+  readonly writer: ResponseWriter;
+  readonly properties: PropertyScan;
+  readonly message: NewMessage;
+}

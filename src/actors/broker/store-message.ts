@@ -1,0 +1,169 @@
+/**
+ * HOT. Puts one message into the commit log: encodes the record straight into the log's window, assigns its queue
+ * offset, notes its consume queue entry and its index keys. Sends, batches and the broker's own messages end here.
+ */
+import { bodyCrc } from '../../message/crc.js';
+import { indexKeyHash, indexTopicHash, tagsCode } from '../../message/java-hash.js';
+import { KEY_SEPARATOR, PROPERTY_SEPARATOR, type PropertyScan, Scanned } from '../../message/properties.js';
+import { recordBytes, writePropertiesLength, writeRecordHead, writeTopicLength } from '../../message/record.js';
+import { entersConsumeQueue, entersIndex, SystemFlag } from '../../message/system-flags.js';
+import { NOT_RESERVED } from '../../store/commit-log.js';
+import type { BrokerState } from './state.js';
+import type { BrokerTopic } from './topic-table.js';
+
+/** What is to be stored; one reused object per broker. Ranges are valid until the call returns. */
+export class NewMessage {
+  topic: BrokerTopic | undefined = undefined;
+  queueId = 0;
+  flag = 0;
+  sysFlag = 0;
+  bornTimestamp = 0.5;
+  bornHost: Uint8Array = new Uint8Array(8);
+  reconsumeTimes = 0;
+  preparedTransactionOffset = 0;
+  body: Buffer = Buffer.alloc(0);
+  bodyAt = 0;
+  bodyBytes = 0;
+  /** Stored form, complete; already scanned into `scan`. */
+  properties: Buffer = Buffer.alloc(0);
+  propertiesBytes = 0;
+
+  // ---- where it went
+  physicalOffset = 0.5;
+  queueOffset = 0.5;
+}
+
+/** Size that the record of `message` will have. */
+export function recordBytesOf(message: NewMessage): number {
+  const sysFlag = message.sysFlag;
+  return recordBytes(message.bodyBytes, message.topic!.bytes.length, message.propertiesBytes, sysFlag);
+}
+
+/**
+ * Stores it; false when the log has failed (state.log.failure says why). The record must fit (settings.maxMessageSize
+ * was checked), its sysFlag must say how long its hosts are (withHosts) and `scan` must hold its properties.
+ */
+export function storeMessage(state: BrokerState, message: NewMessage, scan: PropertyScan): boolean {
+  const { log } = state;
+  const totalBytes = recordBytesOf(message);
+  const at = log.reserve(totalBytes);
+  if (at === NOT_RESERVED) return false;
+  encode(state, message, scan, at, totalBytes);
+  log.commit(totalBytes);
+  return true;
+}
+
+/** Encodes the record at `at` of the log's window; its physical offset is `log.endOffset + ahead`. */
+export function encode(
+  state: BrokerState,
+  message: NewMessage,
+  scan: PropertyScan,
+  at: number,
+  totalBytes: number,
+  ahead = 0,
+): void {
+  const { log, storeHost } = state;
+  const topic = message.topic!;
+  const queue = topic.queue(message.queueId);
+  const physicalOffset = log.endOffset + ahead;
+  const storeTimestamp = state.storeTimestamp();
+  const takesOffset = entersConsumeQueue(message.sysFlag);
+  const queueOffset = takesOffset ? queue.nextOffset : 0;
+  const { body, bodyAt, bodyBytes, properties, propertiesBytes } = message;
+  const buffer = log.buffer;
+  const view = log.view;
+  let next = writeRecordHead(
+    view,
+    buffer,
+    at,
+    totalBytes,
+    bodyBytes === 0 ? 0 : bodyCrc(body, bodyAt, bodyBytes),
+    message.queueId,
+    message.flag,
+    queueOffset,
+    physicalOffset,
+    message.sysFlag,
+    message.bornTimestamp,
+    message.bornHost,
+    storeTimestamp,
+    storeHost,
+    message.reconsumeTimes,
+    message.preparedTransactionOffset,
+    bodyBytes,
+  );
+  body.copy(buffer, next, bodyAt, bodyAt + bodyBytes);
+  next = writeTopicLength(view, next + bodyBytes, topic.bytes.length);
+  buffer.set(topic.bytes, next);
+  next = writePropertiesLength(view, next + topic.bytes.length, propertiesBytes);
+  for (let i = 0; i < propertiesBytes; i++) buffer[next + i] = properties[i]!;
+
+  message.physicalOffset = physicalOffset;
+  message.queueOffset = queueOffset;
+  if (takesOffset) {
+    queue.nextOffset = queueOffset + 1;
+    queue.lastStoreTimestamp = storeTimestamp;
+    const code = scan.has(Scanned.TAGS) ? tagsCode(properties, scan.at(Scanned.TAGS), scan.length(Scanned.TAGS)) : 0;
+    state.dispatcher.add(queue, queueOffset, physicalOffset, totalBytes, code, storeTimestamp);
+  }
+  if (entersIndex(message.sysFlag)) putKeys(state, topic, properties, scan, physicalOffset, storeTimestamp);
+}
+
+/** UNIQ_KEY and each word of KEYS go into the index. */
+export function putKeys(
+  state: BrokerState,
+  topic: BrokerTopic,
+  properties: Uint8Array,
+  scan: PropertyScan,
+  physicalOffset: number,
+  storeTimestamp: number,
+): void {
+  const { index } = state;
+  const hasUnique = scan.has(Scanned.UNIQUE_KEY);
+  const hasKeys = scan.has(Scanned.KEYS);
+  if (index === undefined || !(hasUnique || hasKeys)) return;
+  if (topic.indexHash === 0) topic.indexHash = indexTopicHash(topic.bytes, 0, topic.bytes.length);
+  const topicHash = topic.indexHash;
+  if (hasUnique) {
+    const at = scan.at(Scanned.UNIQUE_KEY);
+    index.put(indexKeyHash(topicHash, properties, at, scan.length(Scanned.UNIQUE_KEY)), physicalOffset, storeTimestamp);
+  }
+  if (!hasKeys) return;
+  const end = scan.at(Scanned.KEYS) + scan.length(Scanned.KEYS);
+  let word = scan.at(Scanned.KEYS);
+  for (let at = word; at <= end; at++) {
+    if (at < end && properties[at] !== KEY_SEPARATOR) continue;
+    if (at > word) index.put(indexKeyHash(topicHash, properties, word, at - word), physicalOffset, storeTimestamp);
+    word = at + 1;
+  }
+}
+
+/** The flag with the bits that say how long the two hosts are. */
+export function withHosts(sysFlag: number, bornHost: Uint8Array, storeHost: Uint8Array): number {
+  const cleared = sysFlag & ~(SystemFlag.BORN_HOST_V6 | SystemFlag.STORE_HOST_V6);
+  const born = bornHost.length === 8 ? 0 : SystemFlag.BORN_HOST_V6;
+  return cleared | born | (storeHost.length === 8 ? 0 : SystemFlag.STORE_HOST_V6);
+}
+
+/**
+ * Copies property bytes to `target[at..]` without the item in [skipFrom, skipTo) (WAIT is not stored) and returns the
+ * position behind them.
+ */
+export function copyProperties(
+  source: Uint8Array,
+  start: number,
+  length: number,
+  skipFrom: number,
+  skipTo: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  let next = at;
+  const end = start + length;
+  for (let i = start; i < end; i++) {
+    if (i === skipFrom) i = skipTo;
+    if (i < end) target[next++] = source[i]!;
+  }
+  // No separator at the end, whichever item was taken out.
+  while (next > at && target[next - 1] === PROPERTY_SEPARATOR) next--;
+  return next;
+}

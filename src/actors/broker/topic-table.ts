@@ -1,0 +1,166 @@
+/**
+ * The topics of a broker and, for each, its message queues with the next queue offset. The broker actor is the only
+ * one that assigns queue offsets: dense, in log order.
+ */
+import { TOPIC_BYTES_MAX } from '../../message/record.js';
+import { isBrokerOnlyTopic } from '../../message/topics.js';
+import { queueKey } from '../queue/messages.js';
+
+/** Source: TopicConfig.java; names as in topics.json. */
+export interface TopicConfig {
+  readonly topicName: string;
+  readonly readQueueNums: number;
+  readonly writeQueueNums: number;
+  readonly perm: number;
+  readonly topicFilterType: 'SINGLE_TAG' | 'MULTI_TAG';
+  readonly topicSysFlag: number;
+  readonly order: boolean;
+}
+
+export const Perm = { PRIORITY: 8, READ: 4, WRITE: 2, INHERIT: 1 } as const;
+
+export const ENTRY_BYTES = 20;
+const FIRST_PENDING_ENTRIES = 8;
+
+/** One message queue as its broker sees it. */
+export class BrokerQueue {
+  /** Offset that the next message gets. */
+  nextOffset = 0;
+  /** Oldest offset that can be read. */
+  minOffset = 0;
+  /** Store time of the newest message, ms; 0 when unknown. */
+  lastStoreTimestamp = 0;
+  readonly key: number;
+  /** Entries of this batch that the queue host has not been told of: 20 bytes each, the consume queue's layout. */
+  pending = Buffer.alloc(0);
+  pendingView = new DataView(this.pending.buffer, 0, 0);
+  pendingCount = 0;
+  pendingFirst = 0;
+
+  constructor(
+    readonly topic: BrokerTopic,
+    readonly queueId: number,
+  ) {
+    this.key = queueKey(topic.hash, queueId);
+  }
+
+  /** Position for one more entry in `pending`; the caller writes it and counts it. */
+  claimEntry(): number {
+    const at = this.pendingCount * ENTRY_BYTES;
+    if (at === this.pending.length) {
+      const larger = Buffer.alloc(Math.max(FIRST_PENDING_ENTRIES * ENTRY_BYTES, this.pending.length * 2));
+      this.pending.copy(larger);
+      this.pending = larger;
+      this.pendingView = new DataView(larger.buffer, larger.byteOffset, larger.length);
+    }
+    return at;
+  }
+}
+
+export class BrokerTopic {
+  readonly bytes: Buffer;
+  readonly hash: number;
+  /** By queue id; made on first use. */
+  private readonly queues: (BrokerQueue | undefined)[] = [];
+  /** Hash that all index keys of the topic begin with (java-hash.ts); 0 until asked for. */
+  indexHash = 0;
+  /** Clients may not send to it. */
+  readonly isBrokerOnly: boolean;
+  /** Series of the meter, -1 until counted. */
+  messagesSeries = -1;
+  bytesSeries = -1;
+
+  constructor(
+    readonly name: string,
+    /** undefined: messages are there (store) but the topic is not configured. */
+    public config: TopicConfig | undefined,
+  ) {
+    this.bytes = Buffer.from(name, 'utf8');
+    this.hash = fnv1a(this.bytes);
+    this.isBrokerOnly = isBrokerOnlyTopic(name);
+  }
+
+  queue(queueId: number): BrokerQueue {
+    let queue = this.queues[queueId];
+    if (queue === undefined) {
+      queue = new BrokerQueue(this, queueId);
+      this.queues[queueId] = queue;
+    }
+    return queue;
+  }
+
+  /** A queue that was used before; undefined says that it holds nothing. */
+  usedQueue(queueId: number): BrokerQueue | undefined {
+    return this.queues[queueId];
+  }
+
+  *usedQueues(): Iterable<BrokerQueue> {
+    for (const queue of this.queues) if (queue !== undefined) yield queue;
+  }
+}
+
+/** FNV-1a 32 of the UTF-8 name: the hash that RequestScan.hash computes over a header value. */
+export function fnv1a(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return hash;
+}
+
+export class TopicTable {
+  private readonly byName = new Map<string, BrokerTopic>();
+  /** Topics by hash; nearly always one each. */
+  private readonly byHash = new Map<number, BrokerTopic[]>();
+
+  get(name: string): BrokerTopic | undefined {
+    return this.byName.get(name);
+  }
+
+  /** The topic of that name, made without configuration when it is new. */
+  ensure(name: string): BrokerTopic {
+    const found = this.byName.get(name);
+    if (found !== undefined) return found;
+    const topic = new BrokerTopic(name, undefined);
+    this.byName.set(name, topic);
+    const same = this.byHash.get(topic.hash);
+    if (same === undefined) this.byHash.set(topic.hash, [topic]);
+    else same.push(topic);
+    return topic;
+  }
+
+  /** Candidates for a name of that hash: the caller compares the bytes. */
+  candidates(hash: number): readonly BrokerTopic[] | undefined {
+    return this.byHash.get(hash);
+  }
+
+  /** The topic whose UTF-8 name lies in `bytes[start, start + length)`. */
+  find(bytes: Uint8Array, start: number, length: number, hash: number): BrokerTopic | undefined {
+    const candidates = this.byHash.get(hash);
+    if (candidates === undefined || length > TOPIC_BYTES_MAX) return undefined;
+    for (const topic of candidates) if (sameBytes(topic.bytes, bytes, start, length)) return topic;
+    return undefined;
+  }
+
+  delete(name: string): BrokerTopic | undefined {
+    const topic = this.byName.get(name);
+    if (topic === undefined) return undefined;
+    this.byName.delete(name);
+    const rest = this.byHash.get(topic.hash)!.filter((other) => other !== topic);
+    if (rest.length === 0) this.byHash.delete(topic.hash);
+    else this.byHash.set(topic.hash, rest);
+    return topic;
+  }
+
+  all(): Iterable<BrokerTopic> {
+    return this.byName.values();
+  }
+
+  get size(): number {
+    return this.byName.size;
+  }
+}
+
+function sameBytes(expected: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
+  if (expected.length !== length) return false;
+  for (let i = 0; i < length; i++) if (expected[i] !== bytes[start + i]) return false;
+  return true;
+}

@@ -1,0 +1,11 @@
+/** What an HA actor is started with; structured-cloneable. */
+import type { BrokerSettings } from '../../../config/schema.js';
+import type { ActorId } from '../../runtime/actor.js';
+
+export interface HaOptions {
+  readonly settings: BrokerSettings;
+  readonly front: ActorId;
+  readonly broker: ActorId;
+  /** A slave counts as ready only when it has everything that its master had when it connected. */
+  readonly waitsForMaster: boolean;
+}

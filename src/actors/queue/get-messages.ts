@@ -1,0 +1,125 @@
+/**
+ * HOT. What a pull gets from a queue: Apache's statuses, next offsets and batch limits.
+ * Source: DefaultMessageStore.getMessage, isTheBatchFull.
+ */
+import type { BrokerSettings } from '../../../config/schema.js';
+import { ENTRY, entryOffset, entrySize, entryTagsCode } from '../../store/consume-queue-entry.js';
+import type { ConsumeQueue } from '../../store/consume-queue.js';
+
+export type GetStatus =
+  | 'FOUND'
+  | 'NO_MATCHED_MESSAGE'
+  | 'MESSAGE_WAS_REMOVING'
+  | 'OFFSET_FOUND_NULL'
+  | 'OFFSET_OVERFLOW_BADLY'
+  | 'OFFSET_OVERFLOW_ONE'
+  | 'OFFSET_TOO_SMALL'
+  | 'NO_MESSAGE_IN_QUEUE';
+
+/** A pull looks at 16,000 bytes of entries, or at 20 times its count when that is more, within one file. */
+const SCANNED_ENTRIES_MIN = 800;
+const SCANNED_ENTRIES_MAX = 16_384;
+
+/** One per host, reused: ranges of the log, adjacent messages joined. */
+export class Selection {
+  status: GetStatus = 'FOUND';
+  nextOffset = 0.5;
+  minOffset = 0.5;
+  maxOffset = 0.5;
+  messages = 0;
+  bytes = 0;
+  rangeCount = 0;
+  readonly starts: Float64Array;
+  readonly lengths: Int32Array;
+  suggestsSlave = false;
+  private readonly scratch = new Uint8Array(SCANNED_ENTRIES_MAX * ENTRY.bytes);
+
+  constructor(
+    private readonly settings: BrokerSettings,
+    private readonly physicalMemoryBytes: number,
+  ) {
+    this.starts = new Float64Array(SCANNED_ENTRIES_MAX);
+    this.lengths = new Int32Array(SCANNED_ENTRIES_MAX);
+  }
+
+  /** Selects up to `maxMessages` from `offset` on. `logMin` and `logEnd`: the commit log's range as last heard. */
+  select(
+    queue: ConsumeQueue,
+    offset: number,
+    maxMessages: number,
+    codes: ReadonlySet<number> | undefined,
+    logMin: number,
+    logEnd: number,
+  ): void {
+    const { minOffset, maxOffset } = queue;
+    this.minOffset = minOffset;
+    this.maxOffset = maxOffset;
+    this.messages = 0;
+    this.bytes = 0;
+    this.rangeCount = 0;
+    this.suggestsSlave = false;
+    if (maxOffset === 0) return this.none('NO_MESSAGE_IN_QUEUE', this.corrected(offset, 0));
+    if (offset < minOffset) return this.none('OFFSET_TOO_SMALL', this.corrected(offset, minOffset));
+    if (offset === maxOffset) return this.none('OFFSET_OVERFLOW_ONE', offset);
+    if (offset > maxOffset) return this.none('OFFSET_OVERFLOW_BADLY', this.corrected(offset, maxOffset));
+
+    const wanted = Math.min(SCANNED_ENTRIES_MAX, Math.max(SCANNED_ENTRIES_MIN, maxMessages));
+    const count = queue.read(offset, wanted, this.scratch, 0);
+    if (count === 0) return this.none('OFFSET_FOUND_NULL', maxOffset);
+    this.status = 'NO_MATCHED_MESSAGE';
+    const memoryBytes = (this.physicalMemoryBytes * this.settings.accessMessageInMemoryMaxRatio) / 100;
+    let lastOffset = 0;
+    let looked = 0;
+    for (let at = 0; looked < count; at += ENTRY.bytes, looked++) {
+      const start = entryOffset(this.scratch, at);
+      const size = entrySize(this.scratch, at);
+      lastOffset = start;
+      if (start < logMin) {
+        if (this.messages === 0) this.status = 'MESSAGE_WAS_REMOVING';
+        continue;
+      }
+      const isOnDisk = logEnd - start > memoryBytes;
+      if (this.isFull(size, maxMessages, isOnDisk)) break;
+      if (codes !== undefined && !codes.has(entryTagsCode(this.scratch, at))) continue;
+      this.take(start, size);
+    }
+    this.nextOffset = offset + looked;
+    this.suggestsSlave = logEnd - lastOffset > memoryBytes;
+  }
+
+  private take(start: number, size: number): void {
+    this.status = 'FOUND';
+    this.messages++;
+    this.bytes += size;
+    const last = this.rangeCount - 1;
+    if (last >= 0 && this.starts[last]! + this.lengths[last]! === start) {
+      this.lengths[last]! += size;
+      return;
+    }
+    this.starts[this.rangeCount] = start;
+    this.lengths[this.rangeCount] = size;
+    this.rangeCount++;
+  }
+
+  private isFull(size: number, maxMessages: number, isOnDisk: boolean): boolean {
+    if (this.messages === 0) return false;
+    if (this.messages >= maxMessages) return true;
+    const { settings } = this;
+    return isOnDisk
+      ? this.bytes + size > settings.maxTransferBytesOnMessageInDisk ||
+          this.messages >= settings.maxTransferCountOnMessageInDisk
+      : this.bytes + size > settings.maxTransferBytesOnMessageInMemory ||
+          this.messages >= settings.maxTransferCountOnMessageInMemory;
+  }
+
+  private none(status: GetStatus, nextOffset: number): void {
+    this.status = status;
+    this.nextOffset = nextOffset;
+  }
+
+  /** A slave leaves the client's offset as it is, unless offsetCheckInSlave. */
+  private corrected(offset: number, correct: number): number {
+    const { brokerRole, offsetCheckInSlave } = this.settings;
+    return brokerRole === 'SLAVE' && !offsetCheckInSlave ? offset : correct;
+  }
+}

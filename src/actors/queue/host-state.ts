@@ -1,0 +1,51 @@
+/** State of a queue host: the queue actors of one broker on one thread. */
+import type { RequestScan } from '../../remoting/request-scan.js';
+import type { ResponseWriter } from '../../remoting/response-writer.js';
+import type { Context } from '../../runtime/actor.js';
+import type { FileCache } from '../../store/file-cache.js';
+import type { LogReader } from '../../store/log-reader.js';
+import type { HostCounters } from './counters.js';
+import type { Selection } from './get-messages.js';
+import type { QueueHostOptions } from './options.js';
+import type { PullRequest } from './pull-request.js';
+import type { HeldPull, Queue } from './queue.js';
+import type { Replica } from './replica.js';
+
+/** A pull that named something the replica does not know (yet): tried again when the replica changes. */
+export interface DeferredFrame {
+  readonly connection: number;
+  /** Header word, header and body as they came. */
+  readonly frame: Buffer;
+  /** Monotonic ms at which it is answered with what is known. */
+  readonly untilMs: number;
+}
+
+export interface HostState {
+  readonly context: Context;
+  readonly options: QueueHostOptions;
+  readonly replica: Replica;
+  /** By queueKey; nearly always one each. */
+  readonly queues: Map<number, Queue[]>;
+  readonly files: FileCache;
+  readonly reader: LogReader;
+  /** The commit log's range as last heard from the broker. */
+  logMin: number;
+  logEnd: number;
+  /** Store time of the newest message that was dispatched here, ms. */
+  logicsTimestamp: number;
+  /** Queues with entries that are not in a file yet. */
+  readonly dirty: Set<Queue>;
+
+  readonly heldByConnection: Map<number, Set<HeldPull>>;
+  heldCount: number;
+  /** Held pulls to be answered at the end of this batch. */
+  woken: HeldPull[];
+  deferred: DeferredFrame[];
+  replicaChanged: boolean;
+
+  readonly counters: HostCounters;
+  readonly scan: RequestScan;
+  readonly writer: ResponseWriter;
+  readonly request: PullRequest;
+  readonly selection: Selection;
+}

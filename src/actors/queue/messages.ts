@@ -1,0 +1,69 @@
+/** What a queue host understands: pulls (frames from the front) and what its broker actor tells it. */
+import { messageTable, shape } from '../../runtime/message.js';
+import { connectionRows } from '../front/connection-messages.js';
+
+/** The part of a topic's configuration that pulls look at. */
+export interface TopicReplica {
+  readonly topic: string;
+  readonly readQueueNums: number;
+  readonly perm: number;
+}
+
+/** The part of a group's configuration that pulls look at, and its subscriptions while it has clients. */
+export interface GroupReplica {
+  readonly group: string;
+  /** undefined: the group has no settings (yet). */
+  readonly settings:
+    | {
+        readonly consumeEnable: boolean;
+        readonly consumeBroadcastEnable: boolean;
+        readonly brokerId: number;
+        readonly whichBrokerWhenConsumeSlowly: number;
+      }
+    | undefined;
+  /** undefined: no client of the group is connected. */
+  readonly consumers:
+    | {
+        readonly messageModel: 'BROADCASTING' | 'CLUSTERING';
+        readonly subscriptions: readonly SubscriptionReplica[];
+      }
+    | undefined;
+}
+
+export interface SubscriptionReplica {
+  readonly topic: string;
+  readonly subString: string;
+  readonly subVersion: number;
+  readonly expressionType: string;
+  readonly codeSet: readonly number[];
+  readonly classFilterMode: boolean;
+}
+
+export const queueMessages = messageTable({
+  ...connectionRows,
+
+  /**
+   * Consume queue entries of one message queue, in order. Bytes: `u8 topic length, topic, count x 20-byte entries` in
+   * the consume queue's own layout. Key: queueKey(topic hash, queue id). `storeTimestamp`: of the last entry, ms.
+   */
+  dispatch: {
+    id: 16,
+    fields: { queueId: 'i32', firstQueueOffset: 'offset', count: 'i32', storeTimestamp: 'offset' },
+    bytes: true,
+  },
+  /** The commit log now spans [minOffset, endOffset). */
+  logRange: { id: 17, lane: 'reply', fields: { minOffset: 'offset', endOffset: 'offset' } },
+  topic: { id: 18, lane: 'reply', msgpack: shape<TopicReplica>() },
+  /** The topic is gone: close its queues and remove their files. */
+  topicDeleted: { id: 19, lane: 'reply', msgpack: shape<{ topic: string }>() },
+  group: { id: 20, lane: 'reply', msgpack: shape<GroupReplica>() },
+  /** Broker settings that pulls look at changed (code 25), or a whole replica begins. */
+  broker: { id: 21, lane: 'reply', msgpack: shape<{ permission: number }>() },
+  /** Write every buffered entry out and sync, then answer queuesFlushed: before a checkpoint, at close. */
+  flush: { id: 22, lane: 'reply' },
+});
+
+/** Finds a queue actor on its host: the same for the front, the broker and the host. `topicHash`: FNV-1a 32 of the UTF-8 topic. */
+export function queueKey(topicHash: number, queueId: number): number {
+  return (topicHash ^ Math.imul(queueId + 1, 0x9e3779b1)) | 0;
+}

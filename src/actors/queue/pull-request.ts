@@ -1,0 +1,75 @@
+/** PULL_MESSAGE (11): the request as read from its header, and the filter that it asks for. */
+import { javaHash } from '../../message/java-hash.js';
+import { HeaderKey, type RequestScan } from '../../remoting/request-scan.js';
+import type { Serialization } from '../../remoting/frame.js';
+import type { Group, Topic } from './replica.js';
+
+/** Bits of a pull's sysFlag. Source: PullSysFlag.java. */
+export const PullFlag = { COMMIT_OFFSET: 1, SUSPEND: 2, SUBSCRIPTION: 4, CLASS_FILTER: 8, LITE: 16 } as const;
+
+export const PullKey = {
+  consumerGroup: new HeaderKey('consumerGroup'),
+  topic: new HeaderKey('topic'),
+  queueId: new HeaderKey('queueId'),
+  queueOffset: new HeaderKey('queueOffset'),
+  maxMsgNums: new HeaderKey('maxMsgNums'),
+  sysFlag: new HeaderKey('sysFlag'),
+  commitOffset: new HeaderKey('commitOffset'),
+  suspendTimeoutMillis: new HeaderKey('suspendTimeoutMillis'),
+  subscription: new HeaderKey('subscription'),
+  subVersion: new HeaderKey('subVersion'),
+  expressionType: new HeaderKey('expressionType'),
+} as const;
+
+/** One object is reused for pulls that are answered at once; a held pull keeps a copy. */
+export class PullRequest {
+  connection = 0;
+  opaque = 0;
+  serialization: Serialization = 0;
+  topic: Topic | undefined = undefined;
+  group: Group | undefined = undefined;
+  queueId = 0;
+  queueOffset = 0.5;
+  maxMessages = 0;
+  sysFlag = 0;
+  commitOffset = 0.5;
+  suspendTimeoutMs = 0.5;
+  subVersion = 0.5;
+  /** Tags that pass; undefined: all. */
+  codes: ReadonlySet<number> | undefined = undefined;
+
+  /** Reads the numbers; false when one is unreadable (scan.faultText() says which). */
+  read(scan: RequestScan, connection: number): boolean {
+    this.connection = connection;
+    this.opaque = scan.opaque;
+    this.serialization = scan.serialization;
+    this.queueId = scan.int(scan.findKey(PullKey.queueId), -1);
+    this.queueOffset = scan.long(scan.findKey(PullKey.queueOffset), 0);
+    this.maxMessages = scan.int(scan.findKey(PullKey.maxMsgNums), 32);
+    this.sysFlag = scan.int(scan.findKey(PullKey.sysFlag), 0);
+    this.commitOffset = scan.long(scan.findKey(PullKey.commitOffset), 0);
+    this.suspendTimeoutMs = scan.long(scan.findKey(PullKey.suspendTimeoutMillis), 0);
+    this.subVersion = scan.long(scan.findKey(PullKey.subVersion), 0);
+    this.codes = undefined;
+    return scan.fault < 0;
+  }
+
+  has(flag: number): boolean {
+    return (this.sysFlag & flag) !== 0;
+  }
+
+  copy(): PullRequest {
+    return Object.assign(new PullRequest(), this);
+  }
+}
+
+/**
+ * Tag codes of a subscription text `A || B`; undefined: every tag. 'bad' when there is no tag in it.
+ * Source: FilterAPI.buildSubscriptionData.
+ */
+export function codesOfText(text: string): ReadonlySet<number> | undefined | 'bad' {
+  if (text === '' || text === '*') return undefined;
+  const tags = text.split('||').map((tag) => tag.trim());
+  const named = tags.filter((tag) => tag !== '');
+  return named.length === 0 ? 'bad' : new Set(named.map((tag) => javaHash(tag)));
+}

@@ -1,0 +1,307 @@
+/**
+ * HOT. PULL_MESSAGE (11) at a queue host: Apache's checks in its order, then the queue, then the answer: at once, or when
+ * a message comes (long polling). Source: PullMessageProcessor.java, PullRequestHoldService.java.
+ */
+import { ResponseCode } from '../../remoting/response-codes.js';
+import { FieldName, INTEGER_FIELD_BYTES, maxResponseBytes } from '../../remoting/response-writer.js';
+import { brokerMessages } from '../broker/messages.js';
+import { frontMessages } from '../front/messages.js';
+import type { GetStatus } from './get-messages.js';
+import type { HostState } from './host-state.js';
+import { codesOfText, PullFlag, PullKey, type PullRequest } from './pull-request.js';
+import type { HeldPull, Queue } from './queue.js';
+import { findQueue } from './queues.js';
+import { refuse } from './refuse.js';
+import type { Group, Topic } from './replica.js';
+
+const PERM_READ = 4;
+const TAG = Buffer.from('TAG');
+
+const SUGGEST = new FieldName('suggestWhichBrokerId');
+const NEXT = new FieldName('nextBeginOffset');
+const MIN = new FieldName('minOffset');
+const MAX = new FieldName('maxOffset');
+const HEADER_BYTES_MAX = maxResponseBytes(4, 4 * INTEGER_FIELD_BYTES, 'MESSAGE_WAS_REMOVING', 0);
+
+/** A pull names something the replica does not know: 'later' if it may know it in a moment. */
+type Checked = 'ok' | 'answered' | 'later';
+
+const CODE_OF: Readonly<Record<GetStatus, number>> = {
+  FOUND: ResponseCode.SUCCESS,
+  NO_MATCHED_MESSAGE: ResponseCode.PULL_RETRY_IMMEDIATELY,
+  MESSAGE_WAS_REMOVING: ResponseCode.PULL_RETRY_IMMEDIATELY,
+  OFFSET_FOUND_NULL: ResponseCode.PULL_NOT_FOUND,
+  OFFSET_OVERFLOW_BADLY: ResponseCode.PULL_OFFSET_MOVED,
+  OFFSET_OVERFLOW_ONE: ResponseCode.PULL_NOT_FOUND,
+  OFFSET_TOO_SMALL: ResponseCode.PULL_OFFSET_MOVED,
+  // 21 instead when the offset asked for is not 0.
+  NO_MESSAGE_IN_QUEUE: ResponseCode.PULL_NOT_FOUND,
+};
+
+/** Handles the pull that `state.scan` holds; false asks to try it again when the replica has changed. */
+export function onPull(state: HostState, connection: number, mayWait: boolean): boolean {
+  const { scan, request } = state;
+  if (!request.read(scan, connection)) {
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, scan.faultText());
+    return true;
+  }
+  const checked = check(state, request, mayWait);
+  if (checked !== 'ok') return checked === 'answered';
+  const topic = request.topic!;
+  const queue = findQueue(state, topic, request.queueId);
+  queue.lastUsedMs = state.context.clock.monotonic();
+  answerOrHold(state, queue, request);
+  if (request.has(PullFlag.COMMIT_OFFSET) && !isSlave(state)) commitOffset(state, request);
+  return true;
+}
+
+function isSlave(state: HostState): boolean {
+  return state.options.settings.brokerRole === 'SLAVE';
+}
+
+function check(state: HostState, request: PullRequest, mayWait: boolean): Checked {
+  const { scan, replica, options } = state;
+  const { connection } = request;
+  const fail = (code: number, remark: string): Checked => {
+    refuse(state, connection, code, remark);
+    return 'answered';
+  };
+  if ((replica.permission & PERM_READ) === 0) {
+    return fail(ResponseCode.NO_PERMISSION, `the broker[${options.settings.brokerIP1}] pulling message is forbidden`);
+  }
+  const groupAt = scan.findKey(PullKey.consumerGroup);
+  const topicAt = scan.findKey(PullKey.topic);
+  if (groupAt < 0 || topicAt < 0) {
+    return fail(ResponseCode.SYSTEM_ERROR, 'the header field <consumerGroup> or <topic> is missing');
+  }
+  const group = replica.groups.find(scan, groupAt);
+  if (group?.settings === undefined) {
+    const name = scan.string(groupAt);
+    if (mayWait) {
+      state.context.send(options.broker, brokerMessages.groupWanted, { value: { group: name } });
+      return 'later';
+    }
+    const text = `subscription group [${name}] does not exist, See http://rocketmq.apache.org/docs/faq/ for further details.`;
+    return fail(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, text);
+  }
+  if (!group.settings.consumeEnable) {
+    return fail(ResponseCode.NO_PERMISSION, `subscription group no permission, ${group.name}`);
+  }
+  const topic = replica.topics.find(scan, topicAt);
+  if (topic === undefined) {
+    if (mayWait) return 'later';
+    const text = `topic[${scan.string(topicAt)}] not exist, apply first please! See http://rocketmq.apache.org/docs/faq/ for further details.`;
+    return fail(ResponseCode.TOPIC_NOT_EXIST, text);
+  }
+  if ((topic.perm & PERM_READ) === 0) {
+    return fail(ResponseCode.NO_PERMISSION, `the topic[${topic.topic}] pulling message is forbidden`);
+  }
+  if (request.queueId < 0 || request.queueId >= topic.readQueueNums) {
+    const text = `queueId[${request.queueId}] is illegal, topic:[${topic.topic}] topicConfig.readQueueNums:[${topic.readQueueNums}] consumer:[${group.name}]`;
+    return fail(ResponseCode.SYSTEM_ERROR, text);
+  }
+  request.group = group;
+  request.topic = topic;
+  return request.has(PullFlag.SUBSCRIPTION)
+    ? checkOwnSubscription(state, request, fail)
+    : checkKnownSubscription(request, group, topic, mayWait, fail);
+}
+
+/** The pull brings its subscription along. */
+function checkOwnSubscription(
+  state: HostState,
+  request: PullRequest,
+  fail: (code: number, remark: string) => Checked,
+): Checked {
+  const { scan } = state;
+  const typeAt = scan.findKey(PullKey.expressionType);
+  if (typeAt >= 0 && !scan.equals(typeAt, TAG)) return fail(ResponseCode.SYSTEM_ERROR, NO_PROPERTY_FILTER);
+  const textAt = scan.findKey(PullKey.subscription);
+  const codes = textAt < 0 ? undefined : codesOfText(scan.string(textAt));
+  if (codes === 'bad') return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed");
+  request.codes = codes;
+  return 'ok';
+}
+
+const NO_PROPERTY_FILTER = 'The broker does not support consumer to filter message by SQL92';
+
+/** The subscription is the one of the group's heartbeats. */
+function checkKnownSubscription(
+  request: PullRequest,
+  group: Group,
+  topic: Topic,
+  mayWait: boolean,
+  fail: (code: number, remark: string) => Checked,
+): Checked {
+  if (!group.isOnline) {
+    if (mayWait) return 'later';
+    return fail(
+      ResponseCode.SUBSCRIPTION_NOT_EXIST,
+      `the consumer's group info not exist, ${group.name}: send a heartbeat first`,
+    );
+  }
+  if (group.isBroadcasting && !group.settings!.consumeBroadcastEnable) {
+    return fail(ResponseCode.NO_PERMISSION, `the consumer group[${group.name}] can not consume by broadcast way`);
+  }
+  const subscription = group.subscriptions.get(topic.topic);
+  if (subscription === undefined) {
+    if (mayWait) return 'later';
+    return fail(
+      ResponseCode.SUBSCRIPTION_NOT_EXIST,
+      `the consumer's subscription not exist, ${group.name} does not subscribe ${topic.topic}`,
+    );
+  }
+  if (subscription.subVersion < request.subVersion) {
+    if (mayWait) return 'later';
+    return fail(
+      ResponseCode.SUBSCRIPTION_NOT_LATEST,
+      `the consumer's subscription not latest, ${group.name} ${topic.topic}`,
+    );
+  }
+  if (subscription.expressionType !== 'TAG') return fail(ResponseCode.SYSTEM_ERROR, NO_PROPERTY_FILTER);
+  request.codes = subscription.codes;
+  return 'ok';
+}
+
+function answerOrHold(state: HostState, queue: Queue, request: PullRequest): void {
+  const code = select(state, queue, request);
+  if (code === ResponseCode.PULL_NOT_FOUND && request.has(PullFlag.SUSPEND) && hold(state, queue, request)) return;
+  answer(state, queue, request, code);
+}
+
+/** Fills state.selection and returns the response code. */
+function select(state: HostState, queue: Queue, request: PullRequest): number {
+  const { selection, logMin, logEnd } = state;
+  selection.select(queue.entries, request.queueOffset, request.maxMessages, request.codes, logMin, logEnd);
+  if (selection.status === 'NO_MESSAGE_IN_QUEUE' && request.queueOffset !== 0) return ResponseCode.PULL_OFFSET_MOVED;
+  return CODE_OF[selection.status];
+}
+
+/** Parks the pull; false when the bound is reached: it is answered with nothing at once. */
+function hold(state: HostState, queue: Queue, request: PullRequest): boolean {
+  const { settings } = state.options;
+  if (state.heldCount >= settings.pullHoldMax) return false;
+  const forMs = settings.longPollingEnable ? request.suspendTimeoutMs : settings.shortPollingTimeMills;
+  const untilMs = state.context.clock.monotonic() + forMs;
+  const held: HeldPull = { queue, request: request.copy(), untilMs, isHeld: true, isWoken: false };
+  queue.held.push(held);
+  let ofConnection = state.heldByConnection.get(request.connection);
+  if (ofConnection === undefined) {
+    ofConnection = new Set();
+    state.heldByConnection.set(request.connection, ofConnection);
+  }
+  ofConnection.add(held);
+  state.heldCount++;
+  state.counters.held(state.heldCount);
+  return true;
+}
+
+/** Takes a held pull out of every table. */
+export function release(state: HostState, held: HeldPull): void {
+  if (!held.isHeld) return;
+  held.isHeld = false;
+  held.queue.removeHeld(held);
+  const ofConnection = state.heldByConnection.get(held.request.connection);
+  ofConnection?.delete(held);
+  if (ofConnection?.size === 0) state.heldByConnection.delete(held.request.connection);
+  state.heldCount--;
+  state.counters.held(state.heldCount);
+}
+
+/** Answers a held pull with what there is now, found or not. */
+export function answerHeld(state: HostState, held: HeldPull): void {
+  release(state, held);
+  answer(state, held.queue, held.request, select(state, held.queue, held.request));
+}
+
+const target = { connection: 0 };
+
+function answer(state: HostState, queue: Queue, request: PullRequest, selected: number): void {
+  const { selection, writer, context, options } = state;
+  let code = selected;
+  let suggested = suggestedBroker(state, request.group!);
+  if (code === ResponseCode.PULL_OFFSET_MOVED) {
+    if (isSlave(state) && !options.settings.offsetCheckInSlave) {
+      code = ResponseCode.PULL_RETRY_IMMEDIATELY;
+      suggested = request.group!.settings!.brokerId;
+    } else {
+      reportMoved(state, queue, request);
+    }
+  }
+  const hasBody = code === ResponseCode.SUCCESS;
+  const maxBytes = HEADER_BYTES_MAX + (hasBody ? selection.bytes : 0);
+  target.connection = request.connection;
+  const place = context.begin(options.front, frontMessages.write, target as never, 0, maxBytes);
+  let bodyAt = head(state, place, request, code, suggested);
+  let bodyBytes = 0;
+  if (hasBody) {
+    bodyBytes = copyMessages(state, place.buffer, bodyAt);
+    if (bodyBytes === 0) {
+      selection.status = 'MESSAGE_WAS_REMOVING';
+      code = ResponseCode.PULL_RETRY_IMMEDIATELY;
+      bodyAt = head(state, place, request, code, suggested);
+    }
+  }
+  context.end(writer.finish(bodyBytes));
+  if (bodyBytes > 0) state.counters.pulled(request.topic!, selection.messages, bodyBytes);
+}
+
+function head(
+  state: HostState,
+  place: { buffer: Buffer; view: DataView; at: number },
+  request: PullRequest,
+  code: number,
+  suggested: number,
+): number {
+  const { writer, selection } = state;
+  writer.begin(place.buffer, place.view, place.at, request.serialization, code, request.opaque);
+  writer.field(MAX, selection.maxOffset);
+  writer.field(MIN, selection.minOffset);
+  writer.field(NEXT, selection.nextOffset);
+  writer.field(SUGGEST, suggested);
+  writer.remark(selection.status);
+  return writer.endHeader();
+}
+
+/** Copies the selected ranges; a range whose file was removed meanwhile is left out. */
+function copyMessages(state: HostState, buffer: Buffer, at: number): number {
+  const { selection, reader } = state;
+  let next = at;
+  for (let i = 0; i < selection.rangeCount; i++) {
+    const length = selection.lengths[i]!;
+    if (reader.read(selection.starts[i]!, length, buffer, next)) next += length;
+  }
+  return next - at;
+}
+
+function suggestedBroker(state: HostState, group: Group): number {
+  if (!state.options.settings.slaveReadEnable) return 0;
+  const settings = group.settings!;
+  return state.selection.suggestsSlave ? settings.whichBrokerWhenConsumeSlowly : settings.brokerId;
+}
+
+function reportMoved(state: HostState, queue: Queue, request: PullRequest): void {
+  const value = {
+    group: request.group!.name,
+    topic: queue.topic,
+    queueId: queue.queueId,
+    requestedOffset: request.queueOffset,
+    newOffset: state.selection.nextOffset,
+  };
+  state.context.send(state.options.broker, brokerMessages.offsetMoved, { value });
+}
+
+const commit = { queueId: 0, queueOffset: 0.5 };
+
+function commitOffset(state: HostState, request: PullRequest): void {
+  const group = request.group!.bytes;
+  const topic = request.topic!.bytes;
+  commit.queueId = request.queueId;
+  commit.queueOffset = request.commitOffset;
+  const bytes = 1 + group.length + topic.length;
+  const place = state.context.begin(state.options.broker, brokerMessages.commitOffset, commit as never, 0, bytes);
+  place.buffer[place.at] = group.length;
+  place.buffer.set(group, place.at + 1);
+  place.buffer.set(topic, place.at + 1 + group.length);
+  state.context.end(bytes);
+}

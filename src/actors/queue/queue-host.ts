@@ -1,0 +1,338 @@
+/**
+ * Hosts the queue actors of one broker on one thread: finds (or starts) the one that a pull or a dispatch is for, and
+ * keeps what they share: the replica of the broker's tables, open files, the log reader, the table of held pulls.
+ */
+import { ENTRY, entryTagsCode } from '../../store/consume-queue-entry.js';
+import { FileCache } from '../../store/file-cache.js';
+import { LogReader } from '../../store/log-reader.js';
+import { LogWindow } from '../../store/log-window.js';
+import { HeaderKey, RequestScan } from '../../remoting/request-scan.js';
+import { headerBytes, headerSerialization } from '../../remoting/frame.js';
+import { RequestCode } from '../../remoting/request-codes.js';
+import { ResponseCode } from '../../remoting/response-codes.js';
+import { ResponseWriter } from '../../remoting/response-writer.js';
+import { readStoreTimestamp } from '../../message/record.js';
+import { actor, type Context } from '../../runtime/actor.js';
+import type { MessageOf } from '../../runtime/message.js';
+import { brokerMessages } from '../broker/messages.js';
+import { HostCounters } from './counters.js';
+import { Selection } from './get-messages.js';
+import type { DeferredFrame, HostState } from './host-state.js';
+import { queueMessages } from './messages.js';
+import type { QueueHostOptions } from './options.js';
+import { answerHeld, onPull, release } from './pull.js';
+import { PullKey, PullRequest } from './pull-request.js';
+import type { Queue } from './queue.js';
+import { allQueues, findQueue, findQueueByBytes, forgetQueue } from './queues.js';
+import { refuse, respond } from './refuse.js';
+import { Replica } from './replica.js';
+
+type Message<K extends keyof typeof queueMessages> = MessageOf<typeof queueMessages, K>;
+
+/** How often held pulls are looked through for those whose time is over. */
+const HOLD_SWEEP_MS = 200;
+/** How long a pull waits for a replica that does not know its group, topic or subscription yet. */
+const REPLICA_WAIT_MS = 200;
+const DEFERRED_MAX = 1024;
+const IDLE_SWEEP_MS = 5_000;
+
+export const queueHostActor = actor('queue-host', {
+  messages: queueMessages,
+  start,
+  on: {
+    frame: onFrame,
+    opened: () => undefined,
+    closed: onClosed,
+    dialed: () => undefined,
+    dialFailed: () => undefined,
+    bound: () => undefined,
+    dispatch: onDispatch,
+    logRange: (state: HostState, m: Message<'logRange'>) => onLogRange(state, m.minOffset, m.endOffset),
+    topic: (state: HostState, m: Message<'topic'>) => {
+      state.replica.setTopic(m.value);
+      state.replicaChanged = true;
+    },
+    topicDeleted: (state: HostState, m: Message<'topicDeleted'>) => onTopicDeleted(state, m.value.topic),
+    group: (state: HostState, m: Message<'group'>) => {
+      state.replica.setGroup(m.value);
+      state.replicaChanged = true;
+    },
+    broker: (state: HostState, m: Message<'broker'>) => {
+      state.replica.permission = m.value.permission;
+    },
+    flush: onFlush,
+  },
+  endOfBatch,
+  close: (state: HostState, done: () => void) => {
+    onFlush(state);
+    for (const queue of allQueues(state)) queue.entries.close();
+    done();
+  },
+});
+
+function start(context: Context, options: QueueHostOptions): HostState {
+  const { settings } = options;
+  const directory = settings.storePathCommitLog;
+  const window = options.window === undefined ? undefined : LogWindow.attach(options.window);
+  const state: HostState = {
+    context,
+    options,
+    replica: new Replica(),
+    queues: new Map(),
+    files: new FileCache(context.disk),
+    reader: new LogReader(context.disk, { directory, fileBytes: settings.mappedFileSizeCommitLog, window }),
+    logMin: 0,
+    logEnd: 0,
+    logicsTimestamp: 0,
+    dirty: new Set(),
+    heldByConnection: new Map(),
+    heldCount: 0,
+    woken: [],
+    deferred: [],
+    replicaChanged: false,
+    counters: new HostCounters(context.meter, context.name, options.host),
+    scan: new RequestScan(),
+    writer: new ResponseWriter(),
+    request: new PullRequest(),
+    selection: new Selection(settings, options.physicalMemoryBytes),
+  };
+  const every = (periodMs: number, run: (state: HostState) => void): void => {
+    const again = (): void => {
+      run(state);
+      context.after(periodMs, again);
+    };
+    context.after(periodMs, again);
+  };
+  every(HOLD_SWEEP_MS, sweepHeld);
+  every(settings.flushIntervalConsumeQueue, writeBehind);
+  every(settings.flushConsumeQueueThoroughInterval, onFlush);
+  every(IDLE_SWEEP_MS, releaseIdle);
+  context.ready();
+  return state;
+}
+
+// ---- requests
+
+function onFrame(state: HostState, m: Message<'frame'>): void {
+  if (handleFrame(state, m.connection, m.buffer, m.view, m.start, m.end, true)) return;
+  if (state.deferred.length >= DEFERRED_MAX) {
+    handleFrame(state, m.connection, m.buffer, m.view, m.start, m.end, false);
+    return;
+  }
+  const frame = Buffer.from(m.buffer.subarray(m.start, m.end));
+  const untilMs = state.context.clock.monotonic() + REPLICA_WAIT_MS;
+  state.deferred.push({ connection: m.connection, frame, untilMs });
+  if (state.deferred.length === 1) state.context.after(REPLICA_WAIT_MS, () => retryDeferred(state));
+}
+
+/** False when the request should be tried again after the replica has changed. */
+function handleFrame(
+  state: HostState,
+  connection: number,
+  buffer: Buffer,
+  view: DataView,
+  start: number,
+  end: number,
+  mayWait: boolean,
+): boolean {
+  const { scan } = state;
+  const headerWord = view.getInt32(start);
+  const headerEnd = start + 4 + headerBytes(headerWord);
+  if (!scan.scan(buffer, view, start + 4, headerEnd, headerSerialization(headerWord))) {
+    state.context.log.warn('unreadable request header', { connection, problem: scan.problem, at: scan.problemAt, end });
+    return true;
+  }
+  if (scan.isResponse) return true;
+  if (mayWait) state.counters.request(scan.code);
+  switch (scan.code) {
+    case RequestCode.PULL_MESSAGE:
+      return onPull(state, connection, mayWait);
+    case RequestCode.SEARCH_OFFSET_BY_TIMESTAMP:
+      onSearchOffset(state, connection);
+      return true;
+    case RequestCode.GET_EARLIEST_MSG_STORETIME:
+      onEarliest(state, connection);
+      return true;
+    default:
+      refuse(state, connection, ResponseCode.REQUEST_CODE_NOT_SUPPORTED, ` request type ${scan.code} not supported`);
+      return true;
+  }
+}
+
+const TIMESTAMP = new HeaderKey('timestamp');
+
+/** The queue that topic and queueId of the request name; undefined and answered when they name none. */
+function queueOfRequest(state: HostState, connection: number): Queue | undefined {
+  const { scan } = state;
+  const topicAt = scan.findKey(PullKey.topic);
+  const queueId = scan.int(scan.findKey(PullKey.queueId), -1);
+  if (topicAt < 0 || queueId < 0 || scan.fault >= 0) {
+    const text = scan.fault >= 0 ? scan.faultText() : 'the header field <topic> or <queueId> is missing';
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, text);
+    return undefined;
+  }
+  const topic = state.replica.topics.find(scan, topicAt);
+  if (topic === undefined) {
+    refuse(state, connection, ResponseCode.TOPIC_NOT_EXIST, `topic[${scan.string(topicAt)}] not exist`);
+    return undefined;
+  }
+  return findQueue(state, topic, queueId);
+}
+
+function onSearchOffset(state: HostState, connection: number): void {
+  const timestamp = state.scan.long(state.scan.findKey(TIMESTAMP), 0);
+  const queue = queueOfRequest(state, connection);
+  if (queue === undefined) return;
+  const offset = queue.entries.offsetByTime(timestamp, (at, sizeBytes) => storeTimeOf(state, at, sizeBytes));
+  respond(state, connection, ResponseCode.SUCCESS, undefined, { offset: String(offset) });
+}
+
+function onEarliest(state: HostState, connection: number): void {
+  const queue = queueOfRequest(state, connection);
+  if (queue === undefined) return;
+  const { entries } = queue;
+  const entry = new Uint8Array(ENTRY.bytes);
+  const view = new DataView(entry.buffer);
+  const isThere = entries.read(entries.minOffset, 1, entry, 0) === 1;
+  const timestamp = isThere
+    ? storeTimeOf(state, view.getInt32(0) * 2 ** 32 + view.getUint32(4), view.getInt32(ENTRY.sizeBytes))
+    : -1;
+  respond(state, connection, ResponseCode.SUCCESS, undefined, { timestamp: String(timestamp) });
+}
+
+const RECORD_HEAD_BYTES = 112;
+const recordHead = Buffer.alloc(RECORD_HEAD_BYTES);
+const recordHeadView = new DataView(recordHead.buffer, recordHead.byteOffset, RECORD_HEAD_BYTES);
+
+/** Store time of the record there, or -1. */
+function storeTimeOf(state: HostState, commitLogOffset: number, sizeBytes: number): number {
+  const bytes = Math.min(sizeBytes, RECORD_HEAD_BYTES);
+  return state.reader.read(commitLogOffset, bytes, recordHead, 0) ? readStoreTimestamp(recordHeadView, 0) : -1;
+}
+
+function onClosed(state: HostState, m: Message<'closed'>): void {
+  const held = state.heldByConnection.get(m.connection);
+  if (held !== undefined) for (const one of [...held]) release(state, one);
+  if (state.deferred.length > 0) {
+    state.deferred = state.deferred.filter(({ connection }) => connection !== m.connection);
+  }
+}
+
+// ---- what the broker says
+
+function onDispatch(state: HostState, m: Message<'dispatch'>): void {
+  const topicBytes = m.buffer[m.start]!;
+  const topicAt = m.start + 1;
+  const queue = findQueueByBytes(state, m.key, m.buffer, topicAt, topicBytes, m.queueId);
+  const entriesAt = topicAt + topicBytes;
+  queue.entries.append(m.buffer, entriesAt, m.count, m.firstQueueOffset);
+  queue.lastUsedMs = state.context.clock.monotonic();
+  state.logicsTimestamp = m.storeTimestamp;
+  if (!queue.isDirty) {
+    queue.isDirty = true;
+    state.dirty.add(queue);
+  }
+  if (queue.held.length > 0) wake(state, queue, m.buffer, entriesAt, m.count);
+}
+
+/** Marks the held pulls whose filter one of the new entries passes; they are answered at the end of the batch. */
+function wake(state: HostState, queue: Queue, bytes: Uint8Array, entriesAt: number, count: number): void {
+  for (const held of queue.held) {
+    if (held.isWoken || queue.entries.maxOffset <= held.request.queueOffset) continue;
+    const { codes } = held.request;
+    let passes = codes === undefined;
+    for (let i = 0; !passes && i < count; i++) passes = codes!.has(entryTagsCode(bytes, entriesAt + i * ENTRY.bytes));
+    if (!passes) continue;
+    held.isWoken = true;
+    state.woken.push(held);
+  }
+}
+
+function onLogRange(state: HostState, minOffset: number, endOffset: number): void {
+  state.logEnd = endOffset;
+  if (minOffset === state.logMin) return;
+  state.logMin = minOffset;
+  for (const queue of allQueues(state)) queue.entries.correctMinOffset(minOffset);
+}
+
+function onTopicDeleted(state: HostState, topic: string): void {
+  state.replica.topics.delete(topic);
+  for (const queue of [...allQueues(state)]) {
+    if (queue.topic !== topic) continue;
+    for (const held of [...queue.held]) answerHeld(state, held);
+    queue.entries.destroy();
+    forgetQueue(state, queue);
+  }
+}
+
+// ---- periodic work
+
+function endOfBatch(state: HostState): void {
+  if (state.replicaChanged) {
+    state.replicaChanged = false;
+    if (state.deferred.length > 0) retryDeferred(state);
+  }
+  answerWoken(state);
+}
+
+/** Answers while the front takes answers; the rest follows when it does again. */
+function answerWoken(state: HostState): void {
+  const { woken, context, options } = state;
+  if (woken.length === 0) return;
+  let next = 0;
+  for (; next < woken.length && context.isOpen(options.front, 'reply'); next++) {
+    const held = woken[next]!;
+    if (held.isHeld) answerHeld(state, held);
+  }
+  state.woken = next === woken.length ? [] : woken.slice(next);
+  if (state.woken.length > 0) context.onceOpen(options.front, 'reply', () => answerWoken(state));
+}
+
+function retryDeferred(state: HostState): void {
+  const deferred = state.deferred;
+  const nowMs = state.context.clock.monotonic();
+  const stillWaiting: DeferredFrame[] = [];
+  for (const one of deferred) {
+    const view = new DataView(one.frame.buffer, one.frame.byteOffset, one.frame.length);
+    const mayWait = one.untilMs > nowMs;
+    if (!handleFrame(state, one.connection, one.frame, view, 0, one.frame.length, mayWait)) stillWaiting.push(one);
+  }
+  state.deferred = stillWaiting;
+  if (stillWaiting.length > 0) {
+    const waitMs = stillWaiting[0]!.untilMs - nowMs;
+    state.context.after(waitMs, () => retryDeferred(state));
+  }
+}
+
+function sweepHeld(state: HostState): void {
+  const nowMs = state.context.clock.monotonic();
+  for (const held of state.heldByConnection.values()) {
+    for (const one of held) {
+      if (one.untilMs > nowMs || one.isWoken) continue;
+      one.isWoken = true;
+      state.woken.push(one);
+    }
+  }
+}
+
+function writeBehind(state: HostState): void {
+  for (const queue of state.dirty) queue.entries.flush();
+}
+
+/** Everything that was dispatched is in the files and synced: the broker may move its checkpoint. */
+function onFlush(state: HostState): void {
+  for (const queue of state.dirty) {
+    queue.entries.flush();
+    queue.entries.sync();
+    queue.isDirty = false;
+  }
+  state.dirty.clear();
+  const { logicsTimestamp } = state;
+  state.context.send(state.options.broker, brokerMessages.queuesFlushed, { logicsTimestamp });
+}
+
+/** Queues that nobody used for a while give their buffers and file handles back. */
+function releaseIdle(state: HostState): void {
+  const idleSinceMs = state.context.clock.monotonic() - state.options.settings.queueIdleSeconds * 1000;
+  for (const queue of allQueues(state)) if (queue.lastUsedMs < idleSinceMs) queue.entries.release();
+}

@@ -1,0 +1,44 @@
+/**
+ * One message queue on its host: its consume queue, and the pulls that wait for messages.
+ * Started by the host on first use. Invariant: only this actor writes its consume queue, so maxOffset never goes back.
+ */
+import type { ConsumeQueue } from '../../store/consume-queue.js';
+import type { PullRequest } from './pull-request.js';
+
+/** A pull that found nothing and waits for an entry that passes its filter, or for its time. */
+export interface HeldPull {
+  readonly queue: Queue;
+  readonly request: PullRequest;
+  /** Monotonic ms at which it is answered with whatever there is. */
+  readonly untilMs: number;
+  /** False once it was answered or its connection closed. */
+  isHeld: boolean;
+  /** An entry that passes has come; answered at the end of the batch. */
+  isWoken: boolean;
+}
+
+export class Queue {
+  readonly held: HeldPull[] = [];
+  /** Monotonic ms of the last message or pull. */
+  lastUsedMs = 0;
+  isDirty = false;
+
+  constructor(
+    readonly topic: string,
+    readonly topicBytes: Buffer,
+    readonly queueId: number,
+    readonly key: number,
+    readonly entries: ConsumeQueue,
+  ) {}
+
+  is(topicBytes: Uint8Array, start: number, length: number, queueId: number): boolean {
+    if (queueId !== this.queueId || length !== this.topicBytes.length) return false;
+    for (let i = 0; i < length; i++) if (this.topicBytes[i] !== topicBytes[start + i]) return false;
+    return true;
+  }
+
+  removeHeld(held: HeldPull): void {
+    const at = this.held.indexOf(held);
+    if (at >= 0) this.held.splice(at, 1);
+  }
+}

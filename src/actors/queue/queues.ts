@@ -1,0 +1,54 @@
+/** The queue actors of a host: started on first use, given back when idle. */
+import { ConsumeQueue } from '../../store/consume-queue.js';
+import type { HostState } from './host-state.js';
+import { queueKey } from './messages.js';
+import { Queue } from './queue.js';
+import type { Topic } from './replica.js';
+import { fnv1a } from '../../remoting/request-scan.js';
+
+export function findQueue(state: HostState, topic: Topic, queueId: number): Queue {
+  const key = queueKey(fnv1a(topic.bytes, 0, topic.bytes.length), queueId);
+  return findQueueByBytes(state, key, topic.bytes, 0, topic.bytes.length, queueId);
+}
+
+/** HOT. The queue of that topic (UTF-8 in `bytes[start, start + length)`), started if it is not there. */
+export function findQueueByBytes(
+  state: HostState,
+  key: number,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  queueId: number,
+): Queue {
+  const candidates = state.queues.get(key);
+  if (candidates !== undefined) {
+    for (const queue of candidates) if (queue.is(bytes, start, length, queueId)) return queue;
+  }
+  return startQueue(state, key, Buffer.from(bytes.subarray(start, start + length)), queueId);
+}
+
+function startQueue(state: HostState, key: number, topicBytes: Buffer, queueId: number): Queue {
+  const { settings } = state.options;
+  const topic = topicBytes.toString('utf8');
+  const directory = `${settings.storePathRootDir}/consumequeue/${topic}/${queueId}`;
+  const entries = ConsumeQueue.open(state.context.disk, state.files, directory, settings.mappedFileSizeConsumeQueue);
+  // What a crash left behind was put right by recovery before this broker started.
+  entries.recover(false);
+  entries.correctMinOffset(state.logMin);
+  const queue = new Queue(topic, topicBytes, queueId, key, entries);
+  const candidates = state.queues.get(key);
+  if (candidates === undefined) state.queues.set(key, [queue]);
+  else candidates.push(queue);
+  return queue;
+}
+
+export function* allQueues(state: HostState): Iterable<Queue> {
+  for (const candidates of state.queues.values()) yield* candidates;
+}
+
+export function forgetQueue(state: HostState, queue: Queue): void {
+  const rest = (state.queues.get(queue.key) ?? []).filter((other) => other !== queue);
+  if (rest.length === 0) state.queues.delete(queue.key);
+  else state.queues.set(queue.key, rest);
+  state.dirty.delete(queue);
+}

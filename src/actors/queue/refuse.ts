@@ -1,0 +1,30 @@
+/** Errors that a queue host answers itself. */
+import { encodeFrame, Flag } from '../../remoting/command.js';
+import { frontMessages } from '../front/messages.js';
+import type { HostState } from './host-state.js';
+
+/** Answers the request that `state.scan` holds. */
+export function respond(
+  state: HostState,
+  connection: number,
+  code: number,
+  remark?: string,
+  ext?: Readonly<Record<string, string>>,
+  body?: Uint8Array,
+): void {
+  const { scan, context, options } = state;
+  if (scan.isOneWay) return;
+  const { opaque, serialization } = scan;
+  const frame = encodeFrame(
+    { code, opaque, flag: Flag.RESPONSE, serialization, remark, ...(ext === undefined ? {} : { ext }) },
+    body,
+  );
+  const place = context.begin(options.front, frontMessages.write, { connection }, 0, frame.length);
+  frame.copy(place.buffer, place.at);
+  context.end(frame.length);
+}
+
+export function refuse(state: HostState, connection: number, code: number, remark: string): void {
+  state.counters.refused(state.scan.code, code);
+  respond(state, connection, code, remark);
+}

@@ -1,0 +1,92 @@
+/**
+ * Read-only replica of the broker's tables on a thread that hosts its queue actors: what pulls look at. The broker
+ * pushes every change; lookups compare bytes of the request with names encoded once.
+ */
+import { fnv1a, type RequestScan } from '../../remoting/request-scan.js';
+import type { GroupReplica, SubscriptionReplica, TopicReplica } from './messages.js';
+
+/** Entries found by the UTF-8 bytes of a header value, without making a string. */
+class NameTable<T> {
+  private readonly byHash = new Map<number, { readonly name: Buffer; value: T }[]>();
+
+  find(scan: RequestScan, index: number): T | undefined {
+    const candidates = this.byHash.get(scan.hash(index));
+    if (candidates === undefined) return undefined;
+    for (const entry of candidates) if (scan.equals(index, entry.name)) return entry.value;
+    return undefined;
+  }
+
+  get(name: string): T | undefined {
+    const bytes = Buffer.from(name);
+    return this.byHash.get(fnv1a(bytes, 0, bytes.length))?.find((entry) => entry.name.equals(bytes))?.value;
+  }
+
+  set(name: string, value: T): void {
+    const bytes = Buffer.from(name);
+    const hash = fnv1a(bytes, 0, bytes.length);
+    const entries = this.byHash.get(hash) ?? [];
+    const found = entries.find((entry) => entry.name.equals(bytes));
+    if (found !== undefined) found.value = value;
+    else this.byHash.set(hash, [...entries, { name: bytes, value }]);
+  }
+
+  delete(name: string): void {
+    const bytes = Buffer.from(name);
+    const hash = fnv1a(bytes, 0, bytes.length);
+    const rest = (this.byHash.get(hash) ?? []).filter((entry) => !entry.name.equals(bytes));
+    if (rest.length === 0) this.byHash.delete(hash);
+    else this.byHash.set(hash, rest);
+  }
+}
+
+export interface Subscription extends SubscriptionReplica {
+  /** undefined: every tag. */
+  readonly codes: ReadonlySet<number> | undefined;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly settings: NonNullable<GroupReplica['settings']> | undefined;
+  readonly isOnline: boolean;
+  readonly isBroadcasting: boolean;
+  readonly subscriptions: ReadonlyMap<string, Subscription>;
+}
+
+export interface Topic extends TopicReplica {
+  readonly bytes: Buffer;
+}
+
+export class Replica {
+  readonly topics = new NameTable<Topic>();
+  readonly groups = new NameTable<Group>();
+  permission = 6;
+
+  setTopic(topic: TopicReplica): void {
+    this.topics.set(topic.topic, { ...topic, bytes: Buffer.from(topic.topic) });
+  }
+
+  setGroup({ group, settings, consumers }: GroupReplica): void {
+    if (settings === undefined && consumers === undefined) {
+      this.groups.delete(group);
+      return;
+    }
+    const subscriptions = (consumers?.subscriptions ?? []).map((one): [string, Subscription] => [
+      one.topic,
+      { ...one, codes: codesOf(one.subString, one.codeSet) },
+    ]);
+    this.groups.set(group, {
+      name: group,
+      bytes: Buffer.from(group),
+      settings,
+      isOnline: consumers !== undefined,
+      isBroadcasting: consumers?.messageModel === 'BROADCASTING',
+      subscriptions: new Map(subscriptions),
+    });
+  }
+}
+
+/** Apache's rule: `*`, nothing or an empty code set lets every tag pass (DefaultMessageFilter, ExpressionMessageFilter). */
+export function codesOf(subString: string, codeSet: readonly number[]): ReadonlySet<number> | undefined {
+  return subString === '*' || subString === '' || codeSet.length === 0 ? undefined : new Set(codeSet);
+}

@@ -654,8 +654,11 @@ function randomRun(seed: number, steps: number, onRealDisk: boolean): void {
     () => {
       queue.sync();
       synced = max;
+      const hasEntries = queue.minOffset < max;
       queue.close();
       reopen(false);
+      // Without entries and without a file nothing tells where the queue had begun.
+      if (!hasEntries) keepOnly(queue.maxOffset);
     },
   ];
   if (simulated !== undefined) {

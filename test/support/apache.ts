@@ -44,6 +44,8 @@ export const apacheServers: Servers = {
 
 export interface ApacheServer {
   readonly child: Child;
+  /** By performance.now(): when it said "boot success". */
+  readonly servingAtMs: number;
 }
 
 interface Killable extends ApacheServer {
@@ -61,7 +63,7 @@ export async function startApacheNamesrv(): Promise<NamesrvServer & Killable> {
   const listenPort = await freePort();
   const file = join(home, 'namesrv.properties');
   writeFileSync(file, properties({ listenPort, kvConfigPath: join(home, 'kvConfig.json') }));
-  const child = await startServer(
+  const { child, servingAtMs } = await startServer(
     'name server',
     home,
     NAMESRV_HEAP,
@@ -71,6 +73,7 @@ export async function startApacheNamesrv(): Promise<NamesrvServer & Killable> {
   return {
     address: `127.0.0.1:${listenPort}`,
     child,
+    servingAtMs,
     stop: () => ended(child.stop(), home),
     kill: () => ended(child.kill(), home),
   };
@@ -88,7 +91,7 @@ export async function startApacheBroker(
   writeFileSync(file, brokerProperties(options, listenPort, store));
   // Beside the keys there are system properties that refuse writes on a full disk.
   const flags = [...brokerHeap, '-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99'];
-  const child = await startServer(
+  const { child, servingAtMs } = await startServer(
     `broker ${broker.name} ${broker.id}`,
     home,
     flags,
@@ -101,7 +104,7 @@ export async function startApacheBroker(
     await ended(child.kill(), home);
     throw error;
   }
-  return { broker, child, stop: () => ended(child.stop(), home), kill: () => ended(child.kill(), home) };
+  return { broker, child, servingAtMs, stop: () => ended(child.stop(), home), kill: () => ended(child.kill(), home) };
 }
 
 /** The four topologies of `hangar up`, from Apache's parts. Ready means: the first send is answered SEND_OK. */
@@ -129,7 +132,8 @@ export async function startApacheCluster(options: ClusterOptions, apache: Apache
         (await probeSend(master)) === SEND_OK ? true : undefined,
       );
     }
-    return { namesrv, clusterName, brokers, pids: started.map((server) => server.child.pid), stop };
+    const servingAtMs = Math.max(...started.map((server) => server.servingAtMs));
+    return { namesrv, clusterName, brokers, servingAtMs, pids: started.map((server) => server.child.pid), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -188,7 +192,7 @@ async function startServer(
   flags: readonly string[],
   mainClass: string,
   file: string,
-): Promise<Child> {
+): Promise<ApacheServer> {
   const { java, serverClassPath } = await tools();
   const properties = [`-Drocketmq.home.dir=${home}`, `-Duser.home=${home}`];
   const args = [...flags, ...JAVA_FLAGS, ...properties, '-cp', serverClassPath, mainClass, '-c', file];
@@ -199,7 +203,7 @@ async function startServer(
     await ended(child.kill(), home);
     throw error;
   }
-  return child;
+  return { child, servingAtMs: performance.now() };
 }
 
 /** A home with the three logging configurations that Apache's servers insist on: warnings to standard error. */

@@ -44,9 +44,10 @@ async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   try {
     const ready = await child.waitForOutput(/^hangar is ready: namesrv=(\S+)/m, READY_MS);
+    const servingAtMs = performance.now();
     const namesrv = ready[1]!;
     const brokers = await brokersOf(namesrv.split(';')[0]!);
-    return { namesrv, clusterName: 'rocketmq-cluster', brokers, pids: [child.pid], stop };
+    return { namesrv, clusterName: 'rocketmq-cluster', brokers, servingAtMs, pids: [child.pid], stop };
   } catch (error) {
     await stop();
     throw error;

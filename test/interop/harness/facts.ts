@@ -1,7 +1,7 @@
 /** What the tests assert about the reports of producers and consumers. */
 import * as assert from 'uvu/assert';
 import type { Client, Line, Report } from './programs.js';
-import type { Cluster } from './servers.js';
+import type { Addresses } from './servers.js';
 
 export function sorted(values: Iterable<string>): string[] {
   return [...values].sort();
@@ -41,7 +41,7 @@ export function assertDenseFromZero(lines: readonly Line[]): void {
   }
 }
 
-export function assertBrokersUsed(sent: Report, cluster: Cluster): void {
+export function assertBrokersUsed(sent: Report, cluster: Addresses): void {
   const masters = cluster.brokers.filter((broker) => broker.id === 0).map((broker) => broker.name);
   assert.equal(sorted(new Set(sent.of('sent').map((line) => line.broker!))), sorted(masters));
 }
@@ -75,7 +75,7 @@ export function assertQueueOrder(lines: readonly Line[]): void {
 /** Sends and expects every acknowledgement. */
 export async function produce(
   client: Client,
-  cluster: Cluster,
+  cluster: Addresses,
   options: { topic: string; prefix: string; count: number; [option: string]: string | number | boolean },
 ): Promise<Report> {
   const sent = await client.run('produce', { namesrv: cluster.namesrv, ...options });
@@ -85,7 +85,7 @@ export async function produce(
 
 export async function consume(
   client: Client,
-  cluster: Cluster,
+  cluster: Addresses,
   options: { topic: string; group: string; count: number; [option: string]: string | number | boolean },
 ): Promise<Report> {
   return await client.run('push', { namesrv: cluster.namesrv, ...options });

@@ -37,17 +37,41 @@ export async function clusterSuite(
   };
 }
 
+interface Stoppable {
+  stop(): Promise<void>;
+}
+
+/** Notes a server that the test started, so that it is stopped after the test, whatever becomes of it. */
+export type Use = <S extends Stoppable>(server: Promise<S>) => Promise<S>;
+
 /** A suite whose tests start the servers that they need, for tests about single servers. */
 export async function serverSuite(
   name: string,
   missing: string | undefined,
-): Promise<{ test(name: string, body: () => Promise<void>): void; run(): void }> {
+): Promise<{ test(name: string, body: (use: Use) => Promise<void>): void; run(): void }> {
   const why = missing ?? (await underTest.missing());
   const tests = suite(`${name}, ours being ${underTest.maker}`);
   return {
-    test: (title, body) => (why === undefined ? tests(title, body) : skipped(name, title, why)),
+    test(title, body) {
+      if (why !== undefined) skipped(name, title, why);
+      else tests(title, () => withServers(body));
+    },
     run: () => tests.run(),
   };
+}
+
+async function withServers(body: (use: Use) => Promise<void>): Promise<void> {
+  const started: Stoppable[] = [];
+  try {
+    await body(async (starting) => {
+      const server = await starting;
+      started.push(server);
+      return server;
+    });
+  } finally {
+    // The last one first: brokers tell their name server that they go.
+    for (const server of started.reverse()) await server.stop();
+  }
 }
 
 function skipped(name: string, title: string, why: string): void {

@@ -6,12 +6,18 @@ export interface ClusterOptions {
   readonly topology: '2m-2s-sync' | '2m-2s-async' | '2m-noslave' | 'single';
 }
 
-export interface Cluster {
-  /** Addresses joined by semicolons, as clients take them. */
+/** What a client has to know of a cluster. */
+export interface Addresses {
+  /** Joined by semicolons, as clients take them. */
   readonly namesrv: string;
-  readonly clusterName: string;
   /** By name, then id. */
   readonly brokers: readonly BrokerAddress[];
+}
+
+export interface Cluster extends Addresses {
+  readonly clusterName: string;
+  /** By performance.now(): when the last listener served. Ready, with slaves connected, may be later. */
+  readonly servingAtMs: number;
   /** Process ids of everything that serves, for measuring. */
   readonly pids: readonly number[];
   stop(): Promise<void>;

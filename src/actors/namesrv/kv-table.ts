@@ -1,4 +1,6 @@
 /** Key-value configuration in namespaces, as tools put it: what it holds and what it is on the wire. No disk. */
+import { BodyProblem, decodeText, encodeBody, encodeText } from '../../remoting/body-codec.js';
+import { kvConfigTable, kvTable } from '../../remoting/bodies/routes.js';
 import type { Limits } from './limits.js';
 
 /** Queues of ordered topics, `broker:count;...` by topic. Source: NamesrvUtil.NAMESPACE_ORDER_TOPIC_CONFIG. */
@@ -71,47 +73,28 @@ export class KvTable {
   encodeNamespace(namespace: string): Buffer | undefined {
     const found = this.namespaces.get(namespace);
     if (found === undefined) return undefined;
-    found.encoded ??= Buffer.from(JSON.stringify({ table: Object.fromEntries(found.values) }));
+    found.encoded ??= encodeBody(kvTable, { table: found.values });
     return found.encoded;
   }
 
   /** Content of kvConfig.json. */
   toText(): string {
-    const configTable = [...this.namespaces].map(([name, { values }]) => [name, Object.fromEntries(values)] as const);
-    return JSON.stringify({ configTable: Object.fromEntries(configTable) });
+    const configTable = new Map([...this.namespaces].map(([name, { values }]) => [name, values] as const));
+    return encodeText(kvConfigTable, { configTable });
   }
 
-  /**
-   * Takes over what `toText` or Apache wrote (values that are null are left out), bounds or not. Answers what is wrong
-   * with the text, and then has taken nothing.
-   */
+  /** Takes over what `toText` or Apache wrote, bounds or not. Answers what is wrong with the text, and then has taken nothing. */
   load(text: string): string | undefined {
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(text);
-    } catch (error) {
-      return (error as Error).message;
-    }
-    if (!isObject(parsed)) return 'not a JSON object';
-    const table = parsed.configTable ?? {};
-    if (!isObject(table)) return '"configTable" is not an object';
-    for (const [namespace, values] of Object.entries(table)) {
-      if (!isObject(values)) return `namespace ${JSON.stringify(namespace)} is not an object`;
-      const bad = Object.entries(values).find(([, value]) => typeof value !== 'string' && value !== null);
-      if (bad !== undefined) return `the value of ${JSON.stringify(bad[0])} is not a string`;
-    }
-    for (const [namespace, values] of Object.entries(table) as [string, Record<string, string | null>][]) {
+    const decoded = decodeText(kvConfigTable, text);
+    if (decoded instanceof BodyProblem) return decoded.text;
+    for (const [namespace, values] of decoded.configTable) {
       this.namespaces.set(namespace, { values: new Map(), encoded: undefined });
       this.entries++;
       this.bytes += Buffer.byteLength(namespace);
-      for (const [key, value] of Object.entries(values)) {
-        if (value !== null) this.set(namespace, key, value, 1, Buffer.byteLength(key) + Buffer.byteLength(value));
+      for (const [key, value] of values) {
+        this.set(namespace, key, value, 1, Buffer.byteLength(key) + Buffer.byteLength(value));
       }
     }
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -18,8 +18,6 @@ export interface Limits {
   /** Names of clusters and brokers, and addresses. */
   readonly nameBytes: number;
   readonly filterServersPerBroker: number;
-  /** A registration after it is inflated. */
-  readonly registrationBytes: number;
   readonly kvEntries: number;
   /** Namespaces, keys and values together. Brokers get one namespace with each registration. */
   readonly kvBytes: number;
@@ -39,7 +37,6 @@ export const defaultLimits: Limits = {
   liveAddresses: 16_384,
   nameBytes: 255,
   filterServersPerBroker: 64,
-  registrationBytes: 64 * MIB,
   kvEntries: 65_536,
   kvBytes: 4 * MIB,
   routeCacheBytes: 32 * MIB,

@@ -1,14 +1,9 @@
 /** What a broker registers, and whether it fits the bounds of a name server's tables. */
+import type { DataVersion } from '../../remoting/bodies/tables.js';
 import type { Limits } from './limits.js';
 import type { RouteTable } from './route-table.js';
 
 export const MASTER_ID = 0;
-
-export interface DataVersion {
-  readonly counter: number;
-  /** ms since the epoch, the broker's clock. */
-  readonly timestamp: number;
-}
 
 /** What one broker name has of one topic. Never changed in place. */
 export interface QueueData {
@@ -30,9 +25,8 @@ export interface Registration {
   readonly haServerAddr: string;
   /** The connection that the registration came by; the broker goes when it closes. */
   readonly connection: number;
-  /** Undefined counts as changed. */
-  readonly dataVersion: DataVersion | undefined;
-  readonly topics: readonly TopicEntry[];
+  readonly dataVersion: DataVersion;
+  readonly topics: ReadonlyMap<string, TopicEntry>;
   /** Undefined (brokers before 3.0.11 do not say): as before. */
   readonly filterServers: readonly string[] | undefined;
 }
@@ -75,7 +69,7 @@ function topicRefusal(table: RouteTable, registration: Registration, limits: Lim
   if (registration.brokerId !== MASTER_ID) return undefined;
   let newTopics = 0;
   let newRows = 0;
-  for (const { topicName } of registration.topics) {
+  for (const { topicName } of registration.topics.values()) {
     const problem = nameProblem(topicName, limits.topicNameBytes, false);
     if (problem !== undefined) return `a topic name ${problem}`;
     const topic = table.topics.get(topicName);

@@ -2,15 +2,20 @@
  * Encoded routes, ready to be copied into answers: every client asks for each of its topics every 30 s, and nearly always
  * gets the same bytes as the one before. Filled on demand; an entry is used as long as nothing that it shows has changed.
  */
+import { topicRouteData } from '../../remoting/bodies/routes.js';
+import { encodeBody } from '../../remoting/body-codec.js';
 import { type KvTable, ORDER_TOPIC_CONFIG } from './kv-table.js';
-import { type Dialect, routeText } from './route-body.js';
+import { routeOf } from './route-body.js';
 import type { RouteTable, Topic } from './route-table.js';
+
+/** How the body is written: `plain` with numbers as bare keys, or `standard` JSON for clients since 4.9.4. */
+export type RouteStyle = 'plain' | 'standard';
 
 interface Entry {
   /** Of the topic when the bodies were made. */
   readonly topicVersion: number;
-  fastjson: Buffer | undefined;
-  strict: Buffer | undefined;
+  plain: Buffer | undefined;
+  standard: Buffer | undefined;
 }
 
 export class RouteCache {
@@ -27,19 +32,19 @@ export class RouteCache {
   ) {}
 
   /** Body of the topic's route; with `orderMessageEnable` it names the queues of an ordered topic. */
-  body(topic: Topic, orderMessageEnable: boolean, dialect: Dialect): Buffer {
+  body(topic: Topic, orderMessageEnable: boolean, style: RouteStyle): Buffer {
     this.dropAllIfBrokersChanged(orderMessageEnable);
     let entry = this.entries.get(topic.name);
-    const cached = entry?.topicVersion === topic.version ? entry[dialect] : undefined;
+    const cached = entry?.topicVersion === topic.version ? entry[style] : undefined;
     if (cached !== undefined) return cached;
     if (entry?.topicVersion !== topic.version) {
       this.drop(topic.name, entry);
-      entry = { topicVersion: topic.version, fastjson: undefined, strict: undefined };
+      entry = { topicVersion: topic.version, plain: undefined, standard: undefined };
       this.entries.set(topic.name, entry);
     }
     const orderTopicConf = orderMessageEnable ? this.kv.get(ORDER_TOPIC_CONFIG, topic.name) : undefined;
-    const body = Buffer.from(routeText(this.table, topic, orderTopicConf, dialect));
-    entry[dialect] = body;
+    const body = encodeBody(topicRouteData, routeOf(this.table, topic, orderTopicConf), style);
+    entry[style] = body;
     this.bytes += body.length;
     for (const [name, oldest] of this.entries) {
       if (this.bytes <= this.limitBytes) break;
@@ -67,6 +72,6 @@ export class RouteCache {
   private drop(name: string, entry: Entry | undefined): void {
     if (entry === undefined) return;
     this.entries.delete(name);
-    this.bytes -= (entry.fastjson?.length ?? 0) + (entry.strict?.length ?? 0);
+    this.bytes -= (entry.plain?.length ?? 0) + (entry.standard?.length ?? 0);
   }
 }

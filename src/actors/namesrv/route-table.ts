@@ -9,15 +9,9 @@
  * addresses removes them all when it closes, an address goes from every broker name that holds it, and a broker name
  * that is removed goes from every cluster that lists it.
  */
+import type { DataVersion } from '../../remoting/bodies/tables.js';
 import type { Limits } from './limits.js';
-import {
-  type DataVersion,
-  MASTER_ID,
-  type QueueData,
-  type Registration,
-  registrationRefusal,
-  type TopicEntry,
-} from './registration.js';
+import { MASTER_ID, type QueueData, type Registration, registrationRefusal, type TopicEntry } from './registration.js';
 
 /** A broker that did not register for longer is removed. Source: RouteInfoManager.BROKER_CHANNEL_EXPIRED_TIME. */
 export const BROKER_EXPIRY_MS = 120_000;
@@ -45,7 +39,7 @@ export interface LiveBroker {
   readonly address: string;
   readonly haServerAddr: string;
   readonly connection: number;
-  readonly dataVersion: DataVersion | undefined;
+  readonly dataVersion: DataVersion;
   lastRegisteredMs: number;
 }
 
@@ -88,7 +82,7 @@ export class RouteTable {
 
     const isFirst = this.putAddress(broker, brokerId, brokerAddr);
     if (brokerId === MASTER_ID && (isFirst || this.isChanged(brokerAddr, dataVersion))) {
-      for (const entry of registration.topics) this.putQueueData(brokerName, entry);
+      for (const entry of registration.topics.values()) this.putQueueData(brokerName, entry);
     }
     const isNew = !this.live.has(brokerAddr);
     this.forgetConnection(brokerAddr);
@@ -116,8 +110,8 @@ export class RouteTable {
     const { topicName, readQueueNums, writeQueueNums, perm, topicSysFlag } = entry;
     let topic = this.topics.get(topicName);
     if (topic === undefined) {
-      topic = { name: topicName, queues: new Map(), version: 0 };
-      this.topics.set(topicName, topic);
+      topic = { name: ownString(topicName), queues: new Map(), version: 0 };
+      this.topics.set(topic.name, topic);
     }
     const old = topic.queues.get(brokerName);
     if (old === undefined) this.queueRows++;
@@ -136,15 +130,14 @@ export class RouteTable {
     const old = this.filterServers.get(address);
     if (list.length === 0 ? old === undefined : old?.join() === list.join()) return;
     if (list.length === 0) this.filterServers.delete(address);
-    else this.filterServers.set(address, list);
+    else this.filterServers.set(address, list.map(ownString));
     this.brokersVersion++;
   }
 
   /** True unless the broker at this address last registered exactly this version. Source: isBrokerTopicConfigChanged. */
-  isChanged(address: string, dataVersion: DataVersion | undefined): boolean {
+  isChanged(address: string, { counter, timestamp }: DataVersion): boolean {
     const known = this.live.get(address)?.dataVersion;
-    if (known === undefined || dataVersion === undefined) return true;
-    return known.counter !== dataVersion.counter || known.timestamp !== dataVersion.timestamp;
+    return known?.counter !== counter || known.timestamp !== timestamp;
   }
 
   /** A broker said that nothing has changed: as good as a registration. */
@@ -279,4 +272,9 @@ export class RouteTable {
     }
     return names;
   }
+}
+
+/** A string cut from a larger one keeps all of that in memory: here, the whole registration. */
+function ownString(text: string): string {
+  return Buffer.from(text).toString();
 }

@@ -5,8 +5,13 @@ export function topicEntry(topicName: string, changes: Partial<TopicEntry> = {})
   return { topicName, readQueueNums: 4, writeQueueNums: 4, perm: 6, topicSysFlag: 0, ...changes };
 }
 
+export interface Changes extends Partial<Omit<Registration, 'topics'>> {
+  readonly topics?: readonly TopicEntry[];
+}
+
 /** broker-a of cluster C, brokerId 0, registered by connection 1 with data version 1. */
-export function registration(changes: Partial<Registration> = {}): Registration {
+export function registration(changes: Changes = {}): Registration {
+  const { topics = [topicEntry('T')], ...rest } = changes;
   return {
     clusterName: 'C',
     brokerName: 'broker-a',
@@ -15,8 +20,8 @@ export function registration(changes: Partial<Registration> = {}): Registration 
     haServerAddr: '10.0.0.1:10912',
     connection: 1,
     dataVersion: { counter: 1, timestamp: 1 },
-    topics: [topicEntry('T')],
+    topics: new Map(topics.map((entry) => [entry.topicName, entry])),
     filterServers: [],
-    ...changes,
+    ...rest,
   };
 }

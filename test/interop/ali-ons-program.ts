@@ -34,7 +34,8 @@ interface Consumer {
   subscribe(
     topic: string,
     tags: string,
-    handler: (message: Message, queue: { brokerName: string }) => Promise<unknown>,
+    // A message of the retry topic comes without its queue.
+    handler: (message: Message, queue?: { brokerName: string }) => Promise<unknown>,
   ): void;
   close(): Promise<void>;
   on(event: 'error', handler: (error: Error) => void): void;
@@ -175,7 +176,7 @@ async function push(): Promise<void> {
     line('received', {
       id,
       topic: message.topic,
-      broker: queue.brokerName,
+      broker: queue?.brokerName,
       queue: message.queueId,
       offset: message.queueOffset,
       reconsume: message.reconsumeTimes,

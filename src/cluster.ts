@@ -6,7 +6,7 @@
  *     cluster.facts.nameServers            // ['127.0.0.1:9876', '127.0.0.1:9877']
  *     await cluster.stop();
  */
-import { totalmem } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import type { Topology } from '../config/topology.js';
 import { QUEUE_CODES } from './actors/front/queue-codes.js';
 import type { FrontOptions, UnitListeners } from './actors/front/options.js';
@@ -49,8 +49,6 @@ export interface ActorRow {
 
 const IDLE_TIMEOUT_MS = 120_000;
 const INPUT_LIMIT_BYTES = 64 * MIB;
-/** A thread that dies again within this time takes the process with it. */
-const THREAD_DEATH_WINDOW_MS = 60_000;
 
 export class Cluster {
   /** host:port by `<role>.port`, `.vipPort`, `.haPort`, as the front bound them. */
@@ -84,7 +82,7 @@ export class Cluster {
     private readonly stores: StoreLocks,
   ) {
     const { topology } = options;
-    const cores = options.cores ?? availableCores();
+    const cores = options.cores ?? availableParallelism();
     this.plan = planCluster(topology, cores);
     this.wiring = makeWiring(this.plan.directory, {
       socketsBytes: topology.process.ringBytes || DEFAULT_RING_SIZES.socketsBytes,
@@ -118,6 +116,7 @@ export class Cluster {
       now: () => performance.now(),
       log: (level, text, fields) => this.say(level, 'supervisor', text, fields),
       setHealth: (unit, serves) => Atomics.store(this.health, unit, serves ? 1 : 0),
+      fatal: (reason) => options.onFatal?.(reason),
       restarted: () => undefined,
     });
   }
@@ -132,6 +131,12 @@ export class Cluster {
   /** Port of /metrics and /healthz; undefined when there is none. */
   get metricsPort(): number | undefined {
     return this.ports.get('metrics.port');
+  }
+
+  /** Where /metrics can be reached. */
+  get metricsHost(): string {
+    const { brokers, namesrvs } = this.options.topology;
+    return this.advertised((brokers[0] ?? namesrvs[0])!.settings.bindAddress);
   }
 
   /** Address of a broker by its role name (`broker-a`, `broker-a-s`). */

@@ -74,7 +74,8 @@ export class ThreadHost {
     await Promise.all(
       this.workers.map(async (worker, thread) => {
         const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-        await this.stops[thread]!();
+        // Not awaited: the thread may be gone before its answer is on the way.
+        void this.stops[thread]!();
         await exited;
       }),
     );

@@ -7,7 +7,6 @@
  * than MAX_RESTARTS in RESTART_WINDOW_MS: it stays down and says so.
  */
 import { invariant } from '../base/invariant.js';
-import { StartError } from '../base/start-error.js';
 import { MS_PER_MINUTE } from '../base/units.js';
 import type { ActorId } from './actor.js';
 import type { Directory } from './directory.js';
@@ -55,6 +54,8 @@ export interface SupervisorServices {
   log(level: 'info' | 'warn' | 'error', text: string, fields: Readonly<Record<string, string | number>>): void;
   /** A unit serves (true) or does not: the health words. */
   setHealth(unit: number, serves: boolean): void;
+  /** An actor of the runtime itself crashed: nothing can go on. */
+  fatal(reason: string): void;
   /** A unit was restarted: the restart counter. */
   restarted(unit: number): void;
 }
@@ -98,15 +99,20 @@ export class Supervisor {
 
   /** An actor says that it serves. */
   ready(actor: ActorId): void {
-    const unit = this.unitOf(actor);
+    const unit = this.plannedUnit(actor);
+    if (unit === undefined) return;
     unit.ready.add(actor);
     if (unit.ready.size === unit.plan.actors.length) unit.settle?.resolve();
   }
 
   /** An actor threw; its thread has dropped the unit's actors there already. */
   crashed(actor: ActorId, during: string, error: Error): void {
-    const unit = this.unitOf(actor);
+    const unit = this.plannedUnit(actor);
     const { name } = this.directory.actors[actor]!;
+    if (unit === undefined) {
+      this.services.fatal(`${name} crashed in ${during}: ${error.stack ?? error.message}`);
+      return;
+    }
     if (this.isStopping || unit.phase === 'failed') return;
     if (unit.settle !== undefined) {
       unit.settle.reject(error);
@@ -136,7 +142,7 @@ export class Supervisor {
     this.isStopping = true;
     for (const unit of this.units) unit.settle?.reject(new Error('Hangar is stopping'));
     const frontPort = this.portOf(this.front);
-    if (this.unitOf(this.front).phase === 'up') await frontPort.tell(this.front, 'drain', {});
+    if (this.plannedUnit(this.front)?.phase === 'up') await frontPort.tell(this.front, 'drain', {});
     for (const stage of this.stages().reverse()) await Promise.all(stage.map((unit) => this.closeUnit(unit)));
   }
 
@@ -213,11 +219,10 @@ export class Supervisor {
     this.services.setHealth(unit.plan.unit, false);
   }
 
-  private unitOf(actor: ActorId): Unit {
+  /** undefined: an actor of the runtime itself, which lives as long as its thread. */
+  private plannedUnit(actor: ActorId): Unit | undefined {
     const index = this.directory.actors[actor]!.unit;
-    const unit = this.units.find((other) => other.plan.unit === index);
-    if (unit === undefined) throw new StartError(`actor ${actor} belongs to no planned unit`);
-    return unit;
+    return this.units.find((other) => other.plan.unit === index);
   }
 
   private portOf(actor: ActorId): ThreadPort {

@@ -153,9 +153,12 @@ function turn(): boolean {
 async function runBlocking(): Promise<void> {
   let idleTurns = 0;
   while (!isStopping) {
-    if (bells.takeControl(thread) || controlCalls > 0) await eventLoopTurn();
+    if (bells.takeControl(thread) || controlCalls > 0) {
+      await eventLoopTurn();
+      idleTurns = 0;
+    }
     idleTurns = turn() ? 0 : idleTurns + 1;
-    if (idleTurns < IDLE_TURNS_BEFORE_PARKING || controlCalls > 0) continue;
+    if (idleTurns < IDLE_TURNS_BEFORE_PARKING || controlCalls > 0 || isStopping) continue;
     bells.arm(thread);
     // The last look, after arming: what is published from now on rings.
     if (!core.hasWork()) bells.wait(thread, core.msToNextTimer());
@@ -222,5 +225,5 @@ if (data.disk !== undefined) {
 if (wiring.directory.actors[data.io]!.thread === thread) core.start(data.io, ioActor, {});
 post({ kind: 'up' });
 await (isSockets ? runSockets() : runBlocking());
-events.close();
-parentPort!.close();
+// Ends this thread only: every actor was closed, whatever handle is left has no owner.
+process.exit();

@@ -41,6 +41,12 @@ export class Counters {
     this.values[topic.bytesSeries]! += bytes;
   }
 
+  /** HOT. A slave has taken over `count` messages. */
+  replicated(count: number, bytes: number): void {
+    this.putMessages += count;
+    this.putBytes += bytes;
+  }
+
   /** A request was answered with an error. */
   refused(requestCode: number, responseCode: number): void {
     const key = `${requestCode}:${responseCode}`;

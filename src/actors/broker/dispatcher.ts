@@ -51,7 +51,7 @@ export class Dispatcher {
       const host = this.hostOf(queue);
       if (this.behindFrom[host]! < 0 && this.context.isOpen(this.hosts[host]!, 'request'))
         this.sendPending(queue, host);
-      else this.fallBehind(queue, host);
+      else this.fallBehindAt(host, readInt64(queue.pendingView, 0));
       queue.pendingCount = 0;
     }
     this.touched.length = 0;
@@ -64,22 +64,19 @@ export class Dispatcher {
     }
   }
 
-  /** The host has been told everything up to `physicalOffset`; `isDone`: nothing newer waits. */
-  caughtUp(host: number, physicalOffset: number, isDone: boolean): void {
-    this.behindFrom[host] = isDone ? -1 : physicalOffset;
+  /** The host is told everything again from its `behind` offset on: new entries go to it as usual. */
+  caughtUp(host: number): void {
+    this.behindFrom[host] = -1;
+  }
+
+  /** From now on entries for the host are not kept; it gets them by a scan from `physicalOffset`. */
+  fallBehindAt(host: number, physicalOffset: number): void {
+    const known = this.behindFrom[host]!;
+    if (known < 0 || physicalOffset < known) this.behindFrom[host] = physicalOffset;
   }
 
   hostOf(queue: BrokerQueue): number {
     return queueHostIndex(queue.topic.hash, queue.queueId, this.hosts.length);
-  }
-
-  /** Sends entries of one queue right away: for catch-up scans. False when the host has no room. */
-  sendNow(queue: BrokerQueue): boolean {
-    const host = this.hostOf(queue);
-    if (!this.context.isOpen(this.hosts[host]!, 'request')) return false;
-    this.sendPending(queue, host);
-    queue.pendingCount = 0;
-    return true;
   }
 
   private sendPending(queue: BrokerQueue, host: number): void {
@@ -96,11 +93,5 @@ export class Dispatcher {
     place.buffer.set(topic, place.at + 1);
     queue.pending.copy(place.buffer, place.at + 1 + topic.length, 0, entriesBytes);
     this.context.end(bytes);
-  }
-
-  private fallBehind(queue: BrokerQueue, host: number): void {
-    const view = queue.pendingView;
-    const from = readInt64(view, 0);
-    if (this.behindFrom[host]! < 0 || from < this.behindFrom[host]!) this.behindFrom[host] = from;
   }
 }

@@ -20,18 +20,14 @@ export const brokerMessages = messageTable({
   offsetMoved: { id: 17, lane: 'reply', msgpack: shape<OffsetMoved>() },
   /** Everything dispatched so far is in the consume queue files; `logicsTimestamp`: store time of the last, ms. */
   queuesFlushed: { id: 18, lane: 'reply', fields: { logicsTimestamp: 'offset' } },
-  /** A pull named a group without settings: create them as Apache does (autoCreateSubscriptionGroup). */
-  groupWanted: { id: 21, lane: 'reply', msgpack: shape<{ group: string }>() },
   /** A queue's first offset moved (clean-up). Bytes: topic. */
   queueMinimum: { id: 19, lane: 'reply', fields: { queueId: 'i32', minOffset: 'offset' }, bytes: true },
-  /** The host has room again after `dispatch` was refused: send everything from where it fell behind. */
-  queueHostReady: { id: 20, lane: 'reply', fields: { host: 'i32' } },
+  /** A pull named a group without settings: create them as Apache does (autoCreateSubscriptionGroup). */
+  groupWanted: { id: 21, lane: 'reply', msgpack: shape<{ group: string }>() },
 
   // ---- from the HA actor of this broker
   /** Master: highest offset that a slave has, and how many slaves are connected. */
   replicated: { id: 24, lane: 'reply', fields: { offset: 'offset', slaves: 'i32' } },
   /** Slave in the master's process: the log is in the master's window or files up to `end`; append from there. */
   follow: { id: 25, lane: 'reply', fields: { from: 'offset', end: 'offset' } },
-  /** Slave of another process: bytes of the master's log at `from`. */
-  appendBytes: { id: 26, lane: 'reply', fields: { from: 'offset' }, bytes: true },
 });

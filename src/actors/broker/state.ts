@@ -13,11 +13,13 @@ import type { ClientRegistry } from './clients.js';
 import type { ConfigFiles } from './config-files.js';
 import type { Counters } from './counters.js';
 import type { Dispatcher } from './dispatcher.js';
+import type { FlushMarks } from './flush-marks.js';
 import type { GroupTable } from './group-table.js';
 import type { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
 import type { Registration } from './registration.js';
 import type { Remote } from './remote.js';
+import type { Replication } from './replicate.js';
 import type { SlaveSync } from './slave-sync.js';
 import type { NewMessage } from './store-message.js';
 import type { TopicTable } from './topic-table.js';
@@ -55,6 +57,7 @@ export interface BrokerState {
   /** undefined when messageIndexEnable is false. */
   readonly index: IndexService | undefined;
   readonly checkpoint: Checkpoint;
+  readonly flushMarks: FlushMarks;
   readonly dispatcher: Dispatcher;
   /** Time of this turn, never before that of an earlier message: store timestamps do not go back. */
   readonly storeTimestamp: () => number;
@@ -65,6 +68,8 @@ export interface BrokerState {
   /** Highest offset that a slave has acknowledged. */
   replicatedOffset: number;
   connectedSlaves: number;
+
+  readonly replication: Replication;
 
   // ---- tables
   readonly topics: TopicTable;
@@ -92,6 +97,9 @@ export interface BrokerState {
   ownProperties: Buffer;
   /** Sends an answer that waited; see waiting-answers.ts. */
   readonly release: Release;
+
+  /** Set while it closes. */
+  closing: { hostsToFlush: number; readonly done: () => void } | undefined;
 
   // ---- reused on the hot path
   readonly scan: RequestScan;

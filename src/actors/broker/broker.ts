@@ -1,0 +1,363 @@
+/**
+ * One broker, master or slave: the only writer of its commit log, owner of its topic, group, offset and client tables,
+ * and of every answer that waits for a flush or a slave.
+ *
+ * A batch: frames are handled one by one, records encoded into the log's window; at its end one file write, then entries
+ * to the queue hosts, the notice to the HA actor, and the answers that are due. Nothing is told before it is written.
+ */
+import { encodeHost } from '../../message/host.js';
+import { PropertyScan } from '../../message/properties.js';
+import { decodeCommand } from '../../remoting/command.js';
+import { headerBytes, headerSerialization } from '../../remoting/frame.js';
+import { RequestCode } from '../../remoting/request-codes.js';
+import { RequestScan } from '../../remoting/request-scan.js';
+import { ResponseCode } from '../../remoting/response-codes.js';
+import { ResponseWriter } from '../../remoting/response-writer.js';
+import { actor, type Context } from '../../runtime/actor.js';
+import type { MessageOf } from '../../runtime/message.js';
+import { Checkpoint } from '../../store/checkpoint.js';
+import { CommitLog } from '../../store/commit-log.js';
+import { IndexService } from '../../store/index-service.js';
+import { LogFlusher } from '../../store/log-flusher.js';
+import { LogReader } from '../../store/log-reader.js';
+import { LogWindow } from '../../store/log-window.js';
+import { createAbortFile, type RecoveredStore, removeAbortFile } from '../../store/recovery.js';
+import { haMessages } from '../ha/messages.js';
+import { queueMessages } from '../queue/messages.js';
+import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
+import { onConnectionClosed, scanExpired } from './client-events.js';
+import { ClientRegistry } from './clients.js';
+import { ConfigFiles } from './config-files.js';
+import { Counters } from './counters.js';
+import { startTopics } from './create-topic.js';
+import { checkDisk } from './disk-check.js';
+import { Dispatcher } from './dispatcher.js';
+import { FlushMarks } from './flush-marks.js';
+import { GroupTable } from './group-table.js';
+import { brokerMessages } from './messages.js';
+import { writeOffsetMovedEvent } from './offset-moved.js';
+import { OffsetTable } from './offset-table.js';
+import type { BrokerOptions } from './options.js';
+import { handleRequest } from './processors/index.js';
+import { Registration } from './registration.js';
+import { Remote } from './remote.js';
+import { pushAll, wantGroup } from './replica.js';
+import { Replication } from './replicate.js';
+import { onSend } from './send.js';
+import { SlaveSync } from './slave-sync.js';
+import type { BrokerState, Connection } from './state.js';
+import { NewMessage } from './store-message.js';
+import { TopicTable } from './topic-table.js';
+import { type Release, WaitingAnswers } from './waiting-answers.js';
+
+type Message<K extends keyof typeof brokerMessages> = MessageOf<typeof brokerMessages, K>;
+
+/** How often answers that wait are looked through for those whose time is over. */
+const EXPIRE_MS = 50;
+const CLIENT_SCAN_MS = 10_000;
+const DISK_CHECK_MS = 10_000;
+const GAUGES_MS = 1_000;
+
+export const brokerActor = actor('broker', {
+  messages: brokerMessages,
+  start,
+  on: {
+    frame: onFrame,
+    opened: onOpened,
+    closed: onClosed,
+    dialed: (state: BrokerState, m: Message<'dialed'>) => state.remote.dialed(m.token, m.connection),
+    dialFailed: (state: BrokerState, m: Message<'dialFailed'>) => state.remote.dialFailed(m.token, m.value.reason),
+    bound: onBound,
+    commitOffset: onCommitOffset,
+    offsetMoved: (state: BrokerState, m: Message<'offsetMoved'>) => writeOffsetMovedEvent(state, m.value),
+    groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
+    queuesFlushed: onQueuesFlushed,
+    queueMinimum: onQueueMinimum,
+    replicated: onReplicated,
+    follow: (state: BrokerState, m: Message<'follow'>) => state.replication.follow(state, m.from, m.end),
+  },
+  endOfBatch,
+  close,
+});
+
+function start(context: Context, options: BrokerOptions): BrokerState {
+  const { settings } = options;
+  const { disk, clock } = context;
+  const recovered = options.prepared as RecoveredStore;
+  const isSlave = settings.brokerRole === 'SLAVE';
+  const directory = settings.storePathCommitLog;
+  const fileBytes = settings.mappedFileSizeCommitLog;
+  const window = options.window === undefined ? undefined : LogWindow.attach(options.window);
+  const log = CommitLog.open(disk, {
+    directory,
+    fileBytes,
+    startAt: recovered.endOffset,
+    ...(window === undefined ? {} : { window }),
+  });
+  const readWindow = window ?? (options.localMaster && LogWindow.attach(options.localMaster.window));
+  const reader = new LogReader(disk, { directory, fileBytes, window: readWindow });
+  const flusher = new LogFlusher(
+    log,
+    {
+      mode: settings.flushDiskType,
+      intervalMs: settings.flushIntervalCommitLog,
+      leastPages: settings.flushCommitLogLeastPages,
+      thoroughIntervalMs: settings.flushCommitLogThoroughInterval,
+    },
+    {
+      onFlushed: (offset) => {
+        state.checkpoint.logTimestamp = state.flushMarks.flushed(offset, state.checkpoint.logTimestamp);
+        context.touch();
+      },
+      onFailed: (error) => {
+        context.log.error(`flush failed, no more messages are taken: ${error.message}`);
+        context.touch();
+      },
+    },
+  );
+  let lastStoreTimestamp = recovered.lastStoreTimestamp;
+  const release: Release = (connection, bytes, from, end, status) => {
+    if (status === 'ok') return sendBytes(state, connection, bytes, from, end);
+    const code = status === 'slave timeout' ? ResponseCode.FLUSH_SLAVE_TIMEOUT : ResponseCode.FLUSH_DISK_TIMEOUT;
+    const frame = withCode(bytes, from, end, code);
+    state.counters.refused(RequestCode.SEND_MESSAGE_V2, code);
+    sendBytes(state, connection, frame, 0, frame.length);
+  };
+  const remote = new Remote(context, options.front);
+  const state: BrokerState = {
+    context,
+    options,
+    settings,
+    port: 0,
+    haPort: 0,
+    address: '',
+    storeHost: new Uint8Array(8),
+    isSlave,
+    startedMs: clock.now(),
+    log,
+    reader,
+    flusher,
+    index: settings.messageIndexEnable
+      ? IndexService.open(disk, `${settings.storePathRootDir}/index`, {
+          hashSlots: settings.maxHashSlotNum,
+          maxEntries: settings.maxIndexNum,
+          now: () => clock.now(),
+        })
+      : undefined,
+    checkpoint: Checkpoint.open(disk, `${settings.storePathRootDir}/checkpoint`),
+    dispatcher: new Dispatcher(context, options.queueHosts),
+    flushMarks: new FlushMarks(),
+    storeTimestamp: () => {
+      lastStoreTimestamp = Math.max(lastStoreTimestamp, clock.now());
+      return lastStoreTimestamp;
+    },
+    refusal: undefined,
+    replicatedOffset: 0,
+    connectedSlaves: 0,
+    replication: new Replication({ context, log, reader, settings, options }, recovered.endOffset),
+    topics: new TopicTable(),
+    groups: new GroupTable(clock.now()),
+    offsets: new OffsetTable(),
+    clients: new ClientRegistry(),
+    files: new ConfigFiles(context, `${settings.storePathRootDir}/config`),
+    connections: new Map(),
+    written: new WaitingAnswers(),
+    waiting: new WaitingAnswers(),
+    remote,
+    registration: new Registration(context, remote, () => context.ready()),
+    slaveSync: isSlave ? new SlaveSync(context, remote) : undefined,
+    counters: new Counters(context.meter, context.name),
+    ownProperties: Buffer.from(`CLUSTER\u0001${settings.brokerClusterName}`),
+    release,
+    closing: undefined,
+    scan: new RequestScan(),
+    writer: new ResponseWriter(),
+    properties: new PropertyScan(),
+    message: new NewMessage(),
+  };
+  createAbortFile(disk, settings.storePathRootDir);
+  for (const { topic, queueId, minOffset, maxOffset } of recovered.queues) {
+    const queue = state.topics.ensure(topic).queue(queueId);
+    queue.minOffset = minOffset;
+    queue.nextOffset = maxOffset;
+  }
+  state.files.load(state);
+  startTopics(state);
+  checkDisk(state);
+  pushAll(state);
+  tellLogRange(state);
+  tellHa(state);
+  every(context, EXPIRE_MS, () => expireAnswers(state));
+  every(context, CLIENT_SCAN_MS, () => scanExpired(state));
+  every(context, DISK_CHECK_MS, () => checkDisk(state));
+  every(context, GAUGES_MS, () => updateGauges(state));
+  every(context, settings.flushIntervalCommitLog, () => flusher.tick(clock.monotonic()));
+  return state;
+}
+
+function every(context: Context, periodMs: number, run: () => void): void {
+  context.after(periodMs, () => {
+    run();
+    every(context, periodMs, run);
+  });
+}
+
+// ---- connections
+
+function onBound(state: BrokerState, m: Message<'bound'>): void {
+  const { settings, options } = state;
+  const host = options.advertisedHost === '' ? settings.brokerIP1 : options.advertisedHost;
+  state.port = m.port;
+  state.haPort = m.haPort;
+  state.address = `${host}:${m.port}`;
+  const storeHost = encodeHost(host, m.port);
+  if (storeHost === undefined)
+    throw new Error(`brokerIP1=${host}: an IP address is needed, it is stored in every message`);
+  state.storeHost = storeHost;
+  state.registration.start(state);
+  state.slaveSync?.start(state);
+}
+
+function onOpened(state: BrokerState, m: Message<'opened'>): void {
+  const { remoteAddress, remotePort } = m.value;
+  const bornHost = encodeHost(remoteAddress, remotePort) ?? new Uint8Array(8);
+  state.connections.set(m.connection, { id: m.connection, address: remoteAddress, port: remotePort, bornHost });
+}
+
+function onClosed(state: BrokerState, m: Message<'closed'>): void {
+  state.remote.closed(m.connection);
+  if (state.connections.delete(m.connection)) onConnectionClosed(state, m.connection);
+}
+
+function onFrame(state: BrokerState, m: Message<'frame'>): void {
+  const { scan } = state;
+  const headerWord = m.view.getInt32(m.start);
+  const headerAt = m.start + 4;
+  const bodyAt = headerAt + headerBytes(headerWord);
+  if (!scan.scan(m.buffer, m.view, headerAt, bodyAt, headerSerialization(headerWord))) {
+    const { problem, problemAt } = scan;
+    state.context.log.warn('unreadable request header', { connection: m.connection, problem, at: problemAt });
+    return;
+  }
+  if (scan.isResponse) {
+    state.remote.response(m.connection, decodeCommand(scan), Buffer.from(m.buffer.subarray(bodyAt, m.end)));
+    return;
+  }
+  const connection = state.connections.get(m.connection);
+  if (connection === undefined) return;
+  switch (scan.code) {
+    case RequestCode.SEND_MESSAGE_V2:
+    case RequestCode.SEND_MESSAGE:
+    case RequestCode.SEND_BATCH_MESSAGE:
+      onSend(state, connection, m.buffer, m.view, bodyAt, m.end - bodyAt);
+      return;
+    default:
+      onOther(state, connection, m.buffer.subarray(bodyAt, m.end));
+  }
+}
+
+function onOther(state: BrokerState, connection: Connection, body: Buffer): void {
+  state.counters.requests(state.scan.code);
+  handleRequest(state, connection, body);
+}
+
+// ---- queue hosts
+
+function onCommitOffset(state: BrokerState, m: Message<'commitOffset'>): void {
+  const groupBytes = m.buffer[m.start]!;
+  const groupAt = m.start + 1;
+  const group = m.buffer.toString('utf8', groupAt, groupAt + groupBytes);
+  const topic = m.buffer.toString('utf8', groupAt + groupBytes, m.end);
+  state.offsets.commit(group, topic, m.queueId, m.queueOffset);
+}
+
+function onQueuesFlushed(state: BrokerState, m: Message<'queuesFlushed'>): void {
+  const { checkpoint } = state;
+  checkpoint.consumeQueueTimestamp = Math.max(checkpoint.consumeQueueTimestamp, m.logicsTimestamp);
+  state.index?.flush();
+  checkpoint.save();
+  const { closing } = state;
+  if (closing === undefined) return;
+  closing.hostsToFlush--;
+  if (closing.hostsToFlush === 0) closing.done();
+}
+
+function onQueueMinimum(state: BrokerState, m: Message<'queueMinimum'>): void {
+  const topic = state.topics.get(m.buffer.toString('utf8', m.start, m.end));
+  if (topic !== undefined) topic.queue(m.queueId).minOffset = m.minOffset;
+}
+
+// ---- replication
+
+function onReplicated(state: BrokerState, m: Message<'replicated'>): void {
+  state.replicatedOffset = m.offset;
+  state.connectedSlaves = m.slaves;
+}
+
+function tellHa(state: BrokerState): void {
+  const { log, context, options } = state;
+  if (state.isSlave) context.send(options.ha, haMessages.appended, { end: log.endOffset });
+  else context.send(options.ha, haMessages.logWritten, { minOffset: log.minOffset, end: log.writtenOffset });
+}
+
+function tellLogRange(state: BrokerState): void {
+  const { log, context, options } = state;
+  const range = { minOffset: log.minOffset, endOffset: log.endOffset };
+  for (const host of options.queueHosts) context.send(host, queueMessages.logRange, range);
+}
+
+// ---- the end of a batch
+
+function endOfBatch(state: BrokerState): void {
+  const { log, dispatcher, settings } = state;
+  if (log.writtenOffset < log.endOffset) {
+    if (log.writeOut()) {
+      state.flushMarks.written(log.writtenOffset, state.storeTimestamp());
+      tellHa(state);
+      if (settings.flushDiskType === 'SYNC_FLUSH') state.flusher.request();
+    } else {
+      state.context.log.error(`messages cannot be written: ${log.failure?.message}`);
+      refuseUnwritten(state);
+    }
+  }
+  if (log.writtenOffset === log.endOffset) dispatcher.flush();
+  state.replication.catchUp(state);
+  releaseAnswers(state);
+  state.files.flush(state);
+}
+
+function updateGauges(state: BrokerState): void {
+  const { counters, log } = state;
+  counters.gauge('hangar_commit_log_end_bytes', log.endOffset);
+  counters.gauge('hangar_commit_log_flushed_bytes', log.flushedOffset);
+  counters.gauge('hangar_commit_log_min_bytes', log.minOffset);
+  if (state.settings.brokerRole !== 'SLAVE') {
+    const lag = state.connectedSlaves === 0 ? 0 : log.endOffset - state.replicatedOffset;
+    counters.gauge('hangar_replication_lag_bytes', lag);
+    counters.gauge('hangar_connected_slaves', state.connectedSlaves);
+  }
+}
+
+// ---- the end
+
+/** What was acknowledged is on the disk when this is done, and the name servers know that the broker is gone. */
+function close(state: BrokerState, done: () => void): void {
+  const { context, options } = state;
+  state.registration.unregister(() => {
+    endOfBatch(state);
+    state.files.close(state);
+    // The hosts answer queuesFlushed, which moves the checkpoint; they are closed after this actor.
+    state.closing = { hostsToFlush: options.queueHosts.length, done: () => finishClose(state, done) };
+    for (const host of options.queueHosts) context.send(host, queueMessages.flush, {});
+  });
+}
+
+function finishClose(state: BrokerState, done: () => void): void {
+  state.flusher.close();
+  state.log.close();
+  state.index?.close();
+  state.checkpoint.logTimestamp = state.storeTimestamp();
+  state.checkpoint.save();
+  removeAbortFile(state.context.disk, state.settings.storePathRootDir);
+  done();
+}

@@ -1,0 +1,156 @@
+/**
+ * The follower's side of a broker: appends what its master has, and dispatches what it appended. Also the way of a
+ * master back into its own log, for a queue host that fell behind. Both walk the log with the code of recovery.
+ */
+import { entersConsumeQueue, entersIndex } from '../../message/system-flags.js';
+import { fnv1a } from '../../remoting/request-scan.js';
+import { type LogBytes, LogScanner, type ScannedRecord } from '../../store/log-scan.js';
+import { LogReader } from '../../store/log-reader.js';
+import { LogWindow } from '../../store/log-window.js';
+import { MIB } from '../../base/units.js';
+import { haMessages } from '../ha/messages.js';
+import type { BrokerState } from './state.js';
+import { putKeys } from './store-message.js';
+import type { BrokerQueue } from './topic-table.js';
+
+/** Appended and dispatched per turn: client work of the same thread goes on in between. */
+const CHUNK_BYTES = MIB;
+
+export class Replication {
+  /** How far the master's log may be read. */
+  private target = 0;
+  /** Everything before it was dispatched; behind `log.endOffset` while the last record is half there. */
+  private dispatched: number;
+  private isScheduled = false;
+  private readonly scanner: LogScanner;
+  private readonly ownBytes: LogBytes;
+  private readonly master: { readonly window: LogWindow; readonly reader: LogReader } | undefined;
+  private readonly chunk: Buffer;
+
+  constructor(
+    private readonly state: Pick<BrokerState, 'context' | 'log' | 'reader' | 'settings' | 'options'>,
+    startAt: number,
+  ) {
+    const { context, reader, settings, options } = state;
+    this.dispatched = startAt;
+    this.scanner = new LogScanner({
+      fileBytes: settings.mappedFileSizeCommitLog,
+      delayLevelsMs: settings.messageDelayLevel,
+    });
+    this.ownBytes = { read: (offset, length, target, at) => (reader.read(offset, length, target, at) ? length : 0) };
+    const { localMaster } = options;
+    this.chunk = localMaster === undefined ? Buffer.alloc(0) : Buffer.alloc(CHUNK_BYTES);
+    if (localMaster === undefined) return;
+    const window = LogWindow.attach(localMaster.window);
+    const { directory, fileBytes } = localMaster;
+    this.master = { window, reader: new LogReader(context.disk, { directory, fileBytes, window }) };
+  }
+
+  /** The master's log may be read up to `end`. `from` is where this slave starts, in the first notice. */
+  follow(broker: BrokerState, from: number, end: number): void {
+    const { log } = this.state;
+    if (from >= 0 && log.endOffset !== from && log.endOffset === 0) {
+      log.beginAt(from);
+      this.dispatched = from;
+    }
+    this.target = end;
+    this.advance(broker);
+  }
+
+  /** Appends and dispatches a chunk; comes back in the next turn while there is more. */
+  advance(broker: BrokerState): void {
+    const { log, context, options } = this.state;
+    if (this.target <= log.endOffset) return;
+    const isAppended = this.appendChunk(Math.min(this.target, log.endOffset + CHUNK_BYTES));
+    if (isAppended) {
+      this.dispatchAppended(broker);
+      context.send(options.ha, haMessages.appended, { end: log.endOffset });
+    }
+    if (this.target > log.endOffset) this.schedule(broker, isAppended ? 0 : RETRY_MS);
+  }
+
+  private schedule(broker: BrokerState, delayMs: number): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    this.state.context.after(delayMs, () => {
+      this.isScheduled = false;
+      this.advance(broker);
+    });
+  }
+
+  private appendChunk(to: number): boolean {
+    const { log, context } = this.state;
+    const master = this.master!;
+    const result = log.appendFromWindow(master.window, to);
+    if (result === 'appended') return true;
+    const from = log.endOffset;
+    const isRead = result === 'gone' && master.reader.read(from, to - from, this.chunk, 0);
+    if (isRead && log.appendRaw(this.chunk, 0, to - from)) return true;
+    const why = isRead || result === 'failed' ? log.failure?.message : 'the master has no such bytes any more';
+    context.log.error(`replication stands still at ${from}: ${why}`);
+    return false;
+  }
+
+  /** Dispatches whole records up to the end of the log. */
+  private dispatchAppended(broker: BrokerState): void {
+    const { log } = this.state;
+    const result = this.scanner.scan(this.ownBytes, this.dispatched, log.endOffset, false, (record) =>
+      dispatchRecord(broker, record, undefined),
+    );
+    if (result.stop === 'bad') {
+      throw new Error(`replicated log has no record at ${result.offset}: ${result.problem}`);
+    }
+    this.dispatched = result.offset;
+  }
+
+  /** Sends a host that fell behind the entries that it missed, a chunk at a time. */
+  catchUp(broker: BrokerState): void {
+    const { dispatcher, log, context, options } = broker;
+    for (const { host, from } of [...dispatcher.behind()]) {
+      if (!context.isOpen(options.queueHosts[host]!, 'request')) {
+        context.onceOpen(options.queueHosts[host]!, 'request', () => context.touch());
+        continue;
+      }
+      const to = Math.min(log.writtenOffset, from + CHUNK_BYTES);
+      dispatcher.caughtUp(host);
+      const result = this.scanner.scan(this.ownBytes, from, to, false, (record) =>
+        dispatchRecord(broker, record, host),
+      );
+      dispatcher.flush();
+      if (result.offset < log.writtenOffset) {
+        dispatcher.fallBehindAt(host, result.offset);
+        context.after(0, () => context.touch());
+      }
+    }
+  }
+}
+
+const RETRY_MS = 1_000;
+
+/**
+ * Notes the entry of a record that is in the log already, and its keys. With `host`: only for queues of that host, and
+ * without keys and offsets, which were noted the first time.
+ */
+function dispatchRecord(state: BrokerState, record: ScannedRecord, host: number | undefined): void {
+  const { topics, dispatcher } = state;
+  const { buffer, topicAt, topicBytes } = record;
+  const hash = fnv1a(buffer, topicAt, topicAt + topicBytes);
+  const topic =
+    topics.find(buffer, topicAt, topicBytes, hash) ??
+    topics.ensure(buffer.toString('utf8', topicAt, topicAt + topicBytes));
+  if (entersConsumeQueue(record.sysFlag)) {
+    const queue = topic.queue(record.queueId);
+    if (host === undefined || dispatcher.hostOf(queue) === host) note(state, queue, record, host === undefined);
+  }
+  if (host !== undefined || !entersIndex(record.sysFlag)) return;
+  putKeys(state, topic, buffer, record.properties, record.offset, record.storeTimestamp);
+}
+
+function note(state: BrokerState, queue: BrokerQueue, record: ScannedRecord, isNew: boolean): void {
+  const { queueOffset, offset, totalBytes, tagsCode, storeTimestamp } = record;
+  state.dispatcher.add(queue, queueOffset, offset, totalBytes, tagsCode, storeTimestamp);
+  if (!isNew) return;
+  queue.nextOffset = queueOffset + 1;
+  queue.lastStoreTimestamp = storeTimestamp;
+  state.counters.replicated(1, totalBytes);
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+/** `hangar`: argument parsing only. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { TOPOLOGY_NAMES } from '../config/topology.js';
+import { broker, namesrv, up } from './commands.js';
+import { packageVersion } from './version.js';
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) throw new InvalidArgumentError('a port is 0 to 65535.');
+  return value;
+}
+
+function offset(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || Math.abs(value) > 65_535) throw new InvalidArgumentError('an integer is expected.');
+  return value;
+}
+
+const program = new Command('hangar')
+  .description('A whole RocketMQ cluster in one Node.js process')
+  .version(packageVersion())
+  .showHelpAfterError('(hangar --help says more)')
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'hangar: ')) })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+program
+  .command('up')
+  .description('start name servers and brokers in one process')
+  .addOption(new Option('--topology <name>', 'a packaged topology').choices(TOPOLOGY_NAMES).default('2m-2s-sync'))
+  .option('--config <directory>', 'a directory of .properties files, one a role, instead of --topology')
+  .option('--store <directory>', 'where the stores of all roles are (default: ./hangar-store)')
+  .option('--port-offset <n>', 'added to every port', offset)
+  .option('--ephemeral', 'free ports instead of the configured ones')
+  .option('--host <address>', 'address to bind')
+  .option('--advertise <address>', 'address to tell clients')
+  .option('--metrics-port <port>', 'HTTP port of /metrics and /healthz', port)
+  .option('--fresh', 'start with empty stores')
+  .action(up);
+
+program
+  .command('namesrv')
+  .description("start one name server with Apache's own .properties file")
+  .requiredOption('-c <file>', 'configuration file')
+  .action(({ c }: { c: string }) => namesrv(c));
+
+program
+  .command('broker')
+  .description("start one broker with Apache's own .properties file")
+  .requiredOption('-c <file>', 'configuration file')
+  .action(({ c }: { c: string }) => broker(c));
+
+await program.parseAsync();

@@ -9,6 +9,7 @@ import { invariant } from '../../base/invariant.js';
 import { DiskError } from '../../base/disk.js';
 import { MS_PER_SECOND } from '../../base/units.js';
 import type { NamesrvSettings } from '../../../config/schema.js';
+import { Gauge } from '../../../metrics/meter.js';
 import { HEADER_LENGTH_MASK, headerBytes, headerSerialization, type Serialization } from '../../remoting/frame.js';
 import { requestCodeName } from '../../remoting/request-codes.js';
 import { RequestScan } from '../../remoting/request-scan.js';
@@ -57,6 +58,14 @@ interface State extends NameServer {
   waiting: { readonly to: ReplyTo; readonly answer: Answer }[];
   isSaveWanted: boolean;
   readonly counters: RequestCounters;
+  readonly gauges: Gauges;
+}
+
+/** Levels of the tables. */
+interface Gauges {
+  readonly topics: Gauge;
+  readonly brokers: Gauge;
+  readonly routeCacheBytes: Gauge;
 }
 
 /** What of a request its answer needs. */
@@ -108,10 +117,20 @@ function start(context: Context, options: NamesrvOptions): State {
     waiting: [],
     isSaveWanted: false,
     counters: new RequestCounters(context.meter, unit),
+    gauges: makeGauges(context, unit),
   };
   context.report('KV configuration', settings.kvConfigPath);
   context.after(FIRST_SCAN_MS, () => scanBrokers(state));
   return state;
+}
+
+function makeGauges({ meter }: Context, unit: string): Gauges {
+  const named = (name: string): Gauge => new Gauge(meter.values, meter.series(name, { unit }));
+  return {
+    topics: named('hangar_namesrv_topics'),
+    brokers: named('hangar_namesrv_brokers'),
+    routeCacheBytes: named('hangar_namesrv_route_cache_bytes'),
+  };
 }
 
 function onFrame(state: State, message: MessageOf<typeof messages, 'frame'>): void {
@@ -168,9 +187,16 @@ function scanBrokers(state: State): void {
   context.after(SCAN_MS, () => scanBrokers(state));
 }
 
-/** One write for all changes of the turn. */
 function endOfBatch(state: State): void {
-  if (!state.isSaveWanted) return;
+  const { gauges, routes } = state;
+  gauges.topics.set(routes.topics.size);
+  gauges.brokers.set(routes.live.size);
+  gauges.routeCacheBytes.set(state.routeCache.usedBytes);
+  if (state.isSaveWanted) answerSaved(state);
+}
+
+/** One write for all changes of the turn. */
+function answerSaved(state: State): void {
   const { waiting } = state;
   state.isSaveWanted = false;
   state.waiting = [];

@@ -213,11 +213,11 @@ export class RouteTable {
     if (topic.queues.size === 0) this.topics.delete(topic.name);
   }
 
-  /** Drops what is known by address. */
+  /** Drops what is known by an address that no broker name holds any more, or is about to lose. */
   private forget(address: string): void {
     this.forgetConnection(address);
     this.live.delete(address);
-    if (this.filterServers.delete(address)) this.brokersVersion++;
+    this.filterServers.delete(address);
   }
 
   private forgetConnection(address: string): void {

@@ -225,6 +225,11 @@ export class NameServerDriver {
     this.tell(connectionMessages.bound, { port: 9876, vipPort: 0, haPort: 0 });
   }
 
+  /** For checks of its tables. */
+  get state(): unknown {
+    return this.core.stateOf(NAMESRV);
+  }
+
   /** Value of a series, 0 when nobody counted in it. */
   counted(name: string, labels: Readonly<Record<string, string>>): number {
     return this.meter.values[this.meter.series(name, labels)]!;

@@ -71,6 +71,19 @@ life('counts requests and errors by the name of their codes', () => {
   );
 });
 
+life('shows how full its tables are', () => {
+  const server = new NameServerDriver();
+  const unit = 'namesrv-a';
+  register(server, brokerA, { topics: { T: {}, U: {} } });
+  assert.is(server.counted('hangar_namesrv_topics', { unit }), 2);
+  assert.is(server.counted('hangar_namesrv_brokers', { unit }), 1);
+  const { body } = route(server);
+  assert.is(server.counted('hangar_namesrv_route_cache_bytes', { unit }), body.length);
+  server.close(1);
+  assert.is(server.counted('hangar_namesrv_topics', { unit }), 0);
+  assert.is(server.counted('hangar_namesrv_brokers', { unit }), 0);
+});
+
 life.run();
 
 const protocol = suite('name server: protocol');

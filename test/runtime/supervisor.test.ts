@@ -1,0 +1,333 @@
+/** Start, restart and stop of units against ports that only write down what they are asked. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ActorId } from '../../src/runtime/actor.js';
+import type { Directory } from '../../src/runtime/directory.js';
+import {
+  MAX_RESTARTS,
+  RESTART_WINDOW_MS,
+  Supervisor,
+  type ThreadPort,
+  type UnitPlan,
+} from '../../src/runtime/supervisor.js';
+
+const directory: Directory = {
+  threads: [
+    { name: 'front', kind: 'sockets' },
+    { name: 'worker-1', kind: 'blocking' },
+    { name: 'worker-2', kind: 'blocking' },
+  ],
+  units: [{ name: 'front' }, { name: 'broker-a' }, { name: 'broker-b' }, { name: 'runtime' }],
+  actors: [
+    { name: 'front', thread: 0, unit: 0 },
+    { name: 'broker-a', thread: 1, unit: 1 },
+    { name: 'queues-a', thread: 2, unit: 1 },
+    { name: 'broker-b', thread: 2, unit: 2 },
+    { name: 'io', thread: 2, unit: 3 },
+  ],
+};
+const [FRONT, BROKER_A, QUEUES_A, BROKER_B, IO] = [0, 1, 2, 3, 4] as const;
+const [UNIT_A, UNIT_B] = [1, 2] as const;
+
+function plan(unit: number, actors: readonly ActorId[], more: Partial<UnitPlan> = {}): UnitPlan {
+  return {
+    unit,
+    actors: actors.map((actor) => ({
+      actor,
+      definition: directory.actors[actor]!.name,
+      options: () => ({}),
+      takesPrepared: false,
+    })),
+    prepare: undefined,
+    hasListeners: unit !== 0,
+    stage: unit === 0 ? 0 : 1,
+    ...more,
+  };
+}
+
+class Fixture {
+  readonly calls: string[] = [];
+  readonly logs: string[] = [];
+  readonly health: string[] = [];
+  restarts = 0;
+  nowMs = 0;
+  /** Starts that throw. */
+  readonly failing = new Set<string>();
+  /** Actors that do not say that they are ready. */
+  readonly mute = new Set<ActorId>();
+  /** Calls that wait until they are released. */
+  readonly held = new Map<string, () => void>();
+  readonly holds = new Set<string>();
+  readonly supervisor: Supervisor;
+
+  constructor(plans: readonly UnitPlan[] = [plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A]), plan(2, [BROKER_B])]) {
+    const ports = directory.threads.map((_, thread) => this.port(thread));
+    this.supervisor = new Supervisor(directory, plans, ports, FRONT, {
+      now: () => this.nowMs,
+      log: (level, text) => this.logs.push(`${level} ${text}`),
+      setHealth: (unit, serves) => this.health.push(`${unit} ${serves ? 'up' : 'down'}`),
+      fatal: (reason) => this.logs.push(`fatal ${reason}`),
+      restarted: () => this.restarts++,
+    });
+  }
+
+  takeCalls(): string[] {
+    return this.calls.splice(0);
+  }
+
+  private port(thread: number): ThreadPort {
+    const called = async (call: string): Promise<void> => {
+      this.calls.push(call);
+      if (this.holds.delete(call)) await new Promise<void>((resolve) => this.held.set(call, resolve));
+    };
+    const nameOf = (actor: ActorId): string => directory.actors[actor]!.name;
+    return {
+      start: async (actor, definition, options) => {
+        const text = Object.keys(options as object).length > 0 ? ` ${JSON.stringify(options)}` : '';
+        await called(`start ${definition}${text}`);
+        if (this.failing.has(definition)) throw new Error(`${definition} has no store`);
+        if (!this.mute.has(actor)) this.supervisor.ready(actor);
+      },
+      close: (actor) => called(`close ${nameOf(actor)}`),
+      kill: (unit, epoch) => called(`kill ${directory.units[unit]!.name} on ${thread} for epoch ${epoch}`),
+      tell: (actor, kind, message) => called(`tell ${nameOf(actor)} ${kind} ${JSON.stringify(message)}`),
+    };
+  }
+}
+
+/** Lets everything happen that waits for nothing outside. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function up(plans?: readonly UnitPlan[]): Promise<Fixture> {
+  const fixture = new Fixture(plans);
+  await fixture.supervisor.start();
+  fixture.takeCalls();
+  return fixture;
+}
+
+const TAKE_DOWN_A = [
+  'tell front closeUnit {"unit":1}',
+  'kill broker-a on 0 for epoch 1',
+  'kill broker-a on 1 for epoch 1',
+  'kill broker-a on 2 for epoch 1',
+];
+const BRING_UP_A = ['start broker-a', 'start queues-a', 'tell front openUnit {"unit":1}'];
+
+const starting = suite('supervisor: start and stop');
+
+starting('starts stage by stage, and opens listeners when the actors of their unit run', async () => {
+  const fixture = new Fixture([plan(2, [BROKER_B], { stage: 2 }), plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A])]);
+  fixture.holds.add('start queues-a');
+  const start = fixture.supervisor.start();
+  await settled();
+  assert.equal(fixture.calls, ['start front', 'start broker-a', 'start queues-a']);
+  fixture.held.get('start queues-a')!();
+  await start;
+  assert.is(fixture.calls.at(-2), 'start broker-b');
+  const unitA = fixture.calls.filter((call) => BRING_UP_A.includes(call));
+  assert.equal(unitA, BRING_UP_A);
+  assert.equal(fixture.health.sort(), ['0 up', '1 up', '2 up']);
+});
+
+starting('hands the result of the preparation to the actors that take it', async () => {
+  let scans = 0;
+  let port = 1;
+  const fixture = new Fixture([
+    plan(0, [FRONT]),
+    {
+      ...plan(1, []),
+      prepare: async () => `scan ${++scans}`,
+      actors: [
+        { actor: BROKER_A, definition: 'broker-a', options: () => ({ port }), takesPrepared: true },
+        { actor: QUEUES_A, definition: 'queues-a', options: () => ({}), takesPrepared: false },
+      ],
+    },
+  ]);
+  await fixture.supervisor.start();
+  assert.equal(fixture.takeCalls().slice(1, 3), ['start broker-a {"port":1,"prepared":"scan 1"}', 'start queues-a']);
+  port = 2;
+  await fixture.supervisor.kill(UNIT_A, 'a restart prepares again and asks for the options again');
+  assert.ok(fixture.takeCalls().includes('start broker-a {"port":2,"prepared":"scan 2"}'));
+});
+
+starting('waits until every actor says that it serves', async () => {
+  const fixture = new Fixture();
+  fixture.mute.add(QUEUES_A);
+  let isStarted = false;
+  const start = fixture.supervisor.start().then(() => {
+    isStarted = true;
+  });
+  await settled();
+  assert.not.ok(isStarted);
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'starting');
+  fixture.supervisor.ready(QUEUES_A);
+  await start;
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+});
+
+starting('fails when an actor throws in its start or crashes before it serves', async () => {
+  const throwing = new Fixture();
+  throwing.failing.add('queues-a');
+  await throws(throwing.supervisor.start(), 'queues-a has no store');
+  const crashing = new Fixture();
+  crashing.mute.add(BROKER_B);
+  const start = crashing.supervisor.start();
+  await settled();
+  crashing.supervisor.crashed(BROKER_B, 'recovery', new Error('torn'));
+  await throws(start, 'torn');
+});
+
+starting('stops in order: no new input, stages in reverse, actors of a unit in reverse, the front last', async () => {
+  const fixture = await up([plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A]), plan(2, [BROKER_B], { stage: 2 })]);
+  await fixture.supervisor.stop();
+  assert.equal(fixture.takeCalls(), [
+    'tell front drain {}',
+    'close broker-b',
+    'close queues-a',
+    'close broker-a',
+    'close front',
+  ]);
+  fixture.supervisor.crashed(BROKER_A, 'late', new Error('ignored'));
+  await settled();
+  assert.equal(fixture.takeCalls(), []);
+});
+
+starting('a stop during the start ends it', async () => {
+  const fixture = new Fixture();
+  fixture.mute.add(BROKER_B);
+  const start = fixture.supervisor.start();
+  await settled();
+  const stop = fixture.supervisor.stop();
+  await throws(start, 'stopping');
+  await stop;
+  assert.is(fixture.supervisor.phaseOf(UNIT_B), 'stopped');
+});
+
+starting('a stop during a restart waits for it to be given up, and leaves nothing running', async () => {
+  const fixture = await up();
+  fixture.mute.add(QUEUES_A);
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
+  fixture.takeCalls();
+  await fixture.supervisor.stop();
+  assert.ok(fixture.takeCalls().includes('kill broker-a on 1 for epoch 2'));
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'stopped');
+});
+
+starting.run();
+
+const restarting = suite('supervisor: restart');
+
+restarting('a crashed actor takes its unit down everywhere, under a new epoch, and brings it up again', async () => {
+  const fixture = await up();
+  fixture.health.length = 0;
+  fixture.supervisor.crashed(QUEUES_A, 'pull', new Error('bug'));
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
+  await settled();
+  assert.equal(fixture.takeCalls(), [...TAKE_DOWN_A, ...BRING_UP_A]);
+  assert.equal(fixture.health, ['1 down', '1 up']);
+  assert.is(fixture.restarts, 1);
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+  assert.ok(fixture.logs[0]!.startsWith('error queues-a crashed in pull: bug'));
+});
+
+restarting('nothing starts before every thread has dropped the old incarnation', async () => {
+  const fixture = await up();
+  fixture.holds.add('kill broker-a on 2 for epoch 1');
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  assert.equal(fixture.takeCalls(), TAKE_DOWN_A);
+  fixture.held.get('kill broker-a on 2 for epoch 1')!();
+  await settled();
+  assert.equal(fixture.takeCalls(), BRING_UP_A);
+});
+
+restarting('two actors of a unit that crash at once restart it once', async () => {
+  const fixture = await up();
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.supervisor.crashed(QUEUES_A, 'pull', new Error('bug'));
+  await settled();
+  assert.equal(fixture.takeCalls(), [...TAKE_DOWN_A, ...BRING_UP_A]);
+  assert.is(fixture.restarts, 1);
+});
+
+restarting('a crash during the restart starts the next one', async () => {
+  const fixture = await up();
+  fixture.mute.add(QUEUES_A);
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  fixture.mute.delete(QUEUES_A);
+  fixture.supervisor.crashed(BROKER_A, 'recovery', new Error('bug again'));
+  await settled();
+  assert.is(fixture.restarts, 2);
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+});
+
+restarting('a unit that crashes too often stays down and says so; the others serve', async () => {
+  const fixture = await up();
+  for (let crash = 0; crash <= MAX_RESTARTS; crash++) {
+    fixture.nowMs += RESTART_WINDOW_MS / (MAX_RESTARTS + 1);
+    fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+    await settled();
+  }
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'failed');
+  assert.is(fixture.restarts, MAX_RESTARTS);
+  assert.ok(fixture.logs.some((line) => line.includes('broker-a crashed 6 times within 60 s and stays down')));
+  assert.is(fixture.health.at(-1), '1 down');
+  assert.is(fixture.supervisor.phaseOf(UNIT_B), 'up');
+  fixture.takeCalls();
+  fixture.supervisor.crashed(BROKER_A, 'late', new Error('ignored'));
+  await settled();
+  assert.equal(fixture.takeCalls(), []);
+});
+
+restarting('crashes that lie further apart than the window are forgiven', async () => {
+  const fixture = await up();
+  for (let crash = 0; crash < 3 * MAX_RESTARTS; crash++) {
+    fixture.nowMs += RESTART_WINDOW_MS / MAX_RESTARTS;
+    fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+    await settled();
+  }
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+  assert.is(fixture.restarts, 3 * MAX_RESTARTS);
+});
+
+restarting('a unit that cannot come back is tried again until the limit', async () => {
+  const fixture = await up();
+  fixture.failing.add('queues-a');
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'failed');
+  assert.is(fixture.restarts, MAX_RESTARTS);
+});
+
+restarting('an actor of the runtime itself cannot be restarted: that is the end', async () => {
+  const fixture = await up();
+  fixture.supervisor.ready(IO);
+  fixture.supervisor.crashed(IO, 'sync', new Error('no such descriptor'));
+  await settled();
+  assert.match(fixture.logs[0]!, /^fatal io crashed in sync: Error: no such descriptor/);
+  assert.equal(fixture.takeCalls(), []);
+});
+
+restarting('a kill on demand is a crash: it returns when the unit serves again', async () => {
+  const fixture = await up();
+  await fixture.supervisor.kill(UNIT_A, 'fault injection');
+  assert.equal(fixture.takeCalls(), [...TAKE_DOWN_A, ...BRING_UP_A]);
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+});
+
+restarting.run();
+
+async function throws(promise: Promise<unknown>, text: string): Promise<void> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.match((error as Error).message, text);
+    return;
+  }
+  assert.unreachable(`should have failed: ${text}`);
+}

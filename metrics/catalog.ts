@@ -8,16 +8,7 @@
 export interface MetricRow {
   readonly name: string;
   readonly kind: 'counter' | 'gauge';
-  readonly unit:
-    | 'messages'
-    | 'bytes'
-    | 'seconds'
-    | 'frames'
-    | 'connections'
-    | 'requests'
-    | 'events'
-    | 'boolean'
-    | 'series';
+  readonly unit: 'messages' | 'bytes' | 'seconds' | 'frames' | 'connections' | 'requests' | 'events' | 'items';
   /** Label names, in the order in which they are printed. */
   readonly labels: readonly string[];
   readonly help: string;
@@ -103,8 +94,38 @@ export const catalog = {
     name: 'hangar_replication_lag_bytes',
     kind: 'gauge',
     unit: 'bytes',
-    labels: ['broker', 'slave'],
-    help: 'Bytes of the master commit log that this slave has not acknowledged.',
+    labels: ['broker'],
+    help: 'Bytes of the commit log of this master that no slave has acknowledged yet.',
+  },
+  connectedSlaves: {
+    name: 'hangar_connected_slaves',
+    kind: 'gauge',
+    unit: 'items',
+    labels: ['broker'],
+    help: 'Slaves that follow this master.',
+  },
+
+  // Name servers.
+  namesrvTopics: {
+    name: 'hangar_namesrv_topics',
+    kind: 'gauge',
+    unit: 'items',
+    labels: ['unit'],
+    help: 'Topics in the route table.',
+  },
+  namesrvBrokers: {
+    name: 'hangar_namesrv_brokers',
+    kind: 'gauge',
+    unit: 'items',
+    labels: ['unit'],
+    help: 'Registered brokers, slaves included.',
+  },
+  namesrvRouteCache: {
+    name: 'hangar_namesrv_route_cache_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['unit'],
+    help: 'Encoded routes that are kept for the next query.',
   },
 
   // Connections, counted by the front actor. `unit` is whom a connection belongs to: the listener, or who dialed.
@@ -197,7 +218,7 @@ export const catalog = {
   unitUp: {
     name: 'hangar_unit_up',
     kind: 'gauge',
-    unit: 'boolean',
+    unit: 'items',
     labels: ['unit'],
     help: '1 while the unit serves.',
   },
@@ -225,7 +246,7 @@ export const catalog = {
   seriesDropped: {
     name: 'hangar_dropped_series',
     kind: 'gauge',
-    unit: 'series',
+    unit: 'items',
     labels: [],
     help: 'Attempts to count in a series that the slab of its thread had no room for.',
   },

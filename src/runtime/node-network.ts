@@ -6,10 +6,16 @@ import type { Listener, ListenerEvents, Network, Socket, SocketEvents } from './
 const BACKLOG = 1024;
 const IPV4_MAPPED = '::ffff:';
 const WARN_EACH_MS = 10_000;
+/**
+ * What one connection may deliver in one round of the event loop. libuv would read up to 32 chunks of 64 KiB from each
+ * before anybody can say that it is too much.
+ */
+const ROUND_BYTES = 256 * 1024;
 const DEAF: SocketEvents = { onData: () => undefined, onDrained: () => undefined, onClosed: () => undefined };
 
 export class NodeNetwork implements Network {
   private warnedMs = Number.NEGATIVE_INFINITY;
+  private readonly rounds = new Rounds();
 
   /** `warn` hears, now and then, that a working listener cannot accept (EMFILE): those connections are lost. */
   constructor(private readonly warn: (text: string) => void = (text) => process.emitWarning(text)) {}
@@ -33,7 +39,7 @@ export class NodeNetwork implements Network {
         connection.destroy();
         return;
       }
-      const socket = new NodeSocket(connection);
+      const socket = new NodeSocket(connection, this.rounds);
       socket.readAddresses();
       socket.events = events.onConnection(socket);
     });
@@ -52,7 +58,7 @@ export class NodeNetwork implements Network {
 
   connect(host: string, port: number, timeoutMs: number, events: SocketEvents): Socket {
     const connection = new NetSocket({ allowHalfOpen: false });
-    const socket = new NodeSocket(connection);
+    const socket = new NodeSocket(connection, this.rounds);
     socket.events = events;
     const timer = setTimeout(() => socket.destroy(`no connection within ${timeoutMs} ms`), timeoutMs);
     connection.once('close', () => clearTimeout(timer));
@@ -83,6 +89,28 @@ function closeServer(server: Server): void {
   else server.once('listening', () => server.close());
 }
 
+/** Counts rounds of the event loop in which data came, and lets those go on who had delivered enough. */
+class Rounds {
+  current = 0;
+  private readonly throttled: NodeSocket[] = [];
+  private isScheduled = false;
+  private readonly next = (): void => {
+    this.isScheduled = false;
+    this.current++;
+    for (const socket of this.throttled.splice(0)) socket.release();
+  };
+
+  mark(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(this.next);
+  }
+
+  throttle(socket: NodeSocket): void {
+    this.throttled.push(socket);
+  }
+}
+
 class NodeSocket implements Socket {
   /** Set before the event loop goes on, so before anything can happen. */
   events = DEAF;
@@ -91,6 +119,10 @@ class NodeSocket implements Socket {
   localAddress = '';
   localPort = 0;
   private closeReason = '';
+  private isPaused = false;
+  private isThrottled = false;
+  private round = -1;
+  private roundBytes = 0;
   /** Something written did not leave at once. */
   private isBehind = false;
   private readonly written = (): void => {
@@ -99,8 +131,11 @@ class NodeSocket implements Socket {
     this.events.onDrained();
   };
 
-  constructor(private readonly connection: NetSocket) {
-    connection.on('data', (chunk: Buffer) => this.events.onData(chunk));
+  constructor(
+    private readonly connection: NetSocket,
+    private readonly rounds: Rounds,
+  ) {
+    connection.on('data', (chunk: Buffer) => this.arrived(chunk));
     connection.on('error', (error: NodeJS.ErrnoException) => {
       if (this.closeReason === '') this.closeReason = codeOf(error);
     });
@@ -130,11 +165,19 @@ class NodeSocket implements Socket {
   }
 
   pause(): void {
+    this.isPaused = true;
     this.connection.pause();
   }
 
   resume(): void {
-    this.connection.resume();
+    this.isPaused = false;
+    if (!this.isThrottled) this.connection.resume();
+  }
+
+  /** A new round has begun: see Rounds. */
+  release(): void {
+    this.isThrottled = false;
+    if (!this.isPaused) this.connection.resume();
   }
 
   destroy(reason: string): void {
@@ -145,6 +188,22 @@ class NodeSocket implements Socket {
   end(): void {
     if (this.closeReason === '') this.closeReason = 'ended';
     this.connection.end();
+  }
+
+  private arrived(chunk: Buffer): void {
+    const { rounds } = this;
+    if (this.round !== rounds.current) {
+      this.round = rounds.current;
+      this.roundBytes = 0;
+      rounds.mark();
+    }
+    this.roundBytes += chunk.length;
+    if (this.roundBytes >= ROUND_BYTES && !this.isThrottled) {
+      this.isThrottled = true;
+      this.connection.pause();
+      rounds.throttle(this);
+    }
+    this.events.onData(chunk);
   }
 }
 

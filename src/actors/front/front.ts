@@ -56,7 +56,10 @@ export const frontActor = actor<State, typeof frontMessages, FrontOptions>('fron
 function start(context: Context, options: FrontOptions): State {
   const { meter } = context;
   const budget = (): InputBudget =>
-    new InputBudget(options.inputLimitBytes, (connection) => state.stalls.add(connection, connection.owner));
+    new InputBudget(options.inputLimitBytes, (connection) => {
+      connection.partialSinceMs = context.clock.monotonic();
+      state.stalls.add(connection, connection.owner);
+    });
   const state: State = {
     context,
     options,

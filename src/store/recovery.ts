@@ -1,0 +1,439 @@
+/**
+ * Brings a store directory back to a consistent state before its broker opens it, and says what is in it. A plain
+ * function over Disk, linear in the bytes that it reads; it may itself be interrupted at any point and run again.
+ *
+ * After a clean stop (no abort file) the newest message that the consume queues know is looked up in the log; what
+ * follows it is checked and dispatched, which normally is nothing. Apache checks the last three files there.
+ *
+ * After a crash, and whenever log and queues disagree, the walk begins at the newest file that the checkpoint vouches
+ * for: everything before it is durable and dispatched. The queues are cut back to there and filled again from the log;
+ * so are index files that were not full and synced. The first thing in the log that is no record ends it: what lies
+ * behind is removed, zeroed in the last file, so that it can never be read as records later.
+ *
+ * Source: CommitLog.java (recoverNormally, recoverAbnormally), DefaultMessageStore.java, IndexService.java.
+ */
+import { type Clock, systemClock } from '../base/clock.js';
+import type { Disk } from '../base/disk.js';
+import { invariant } from '../base/invariant.js';
+import { MIB } from '../base/units.js';
+import { IndexKeys } from '../message/index-keys.js';
+import {
+  checkRecord,
+  Magic,
+  RECORD,
+  RECORD_BYTES_MIN,
+  RECORD_HEAD_BYTES_MAX,
+  readStoreTimestamp,
+} from '../message/record.js';
+import { entersConsumeQueue, entersIndex } from '../message/system-flags.js';
+import { Checkpoint } from './checkpoint.js';
+import { FileCache } from './file-cache.js';
+import { IndexService } from './index-service.js';
+import { LogFiles } from './log-files.js';
+import { LogScanner, type ScannedRecord, type ScanResult } from './log-scan.js';
+import { type RecoveredQueue, RecoveredQueues } from './recovered-queues.js';
+import { createAbortFile, hasAbortFile, storePath } from './store-directory.js';
+
+export { createAbortFile, lockStore, removeAbortFile } from './store-directory.js';
+
+/** Structured-cloneable: goes to a job thread. */
+export interface RecoverOptions {
+  readonly rootDirectory: string;
+  readonly commitLogDirectory: string;
+  /** mappedFileSizeCommitLog. */
+  readonly fileBytes: number;
+  /** mappedFileSizeConsumeQueue. */
+  readonly queueFileBytes: number;
+  /** messageDelayLevel: delay of level n at index n - 1. */
+  readonly delayLevelsMs: readonly number[];
+  /** checkCRCOnRecover. */
+  readonly checkBodyCrc: boolean;
+  /** undefined: messageIndexEnable is false, and index files are left alone. */
+  readonly index:
+    | {
+        readonly slots: number;
+        readonly entries: number;
+        /** messageIndexSafe: after a crash go back as far as the index needs. Otherwise older keys may be missing. */
+        readonly isSafe: boolean;
+      }
+    | undefined;
+}
+
+export interface RecoverySurroundings {
+  /** Names new index files. */
+  readonly clock?: Clock;
+  /** `total` is an upper bound: the last file counts in full. */
+  readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
+}
+
+/** For the operator: something was wrong with the store. */
+export interface RecoveryProblem {
+  readonly path: string;
+  /** Physical offset in the log; -1 where that says nothing. */
+  readonly offset: number;
+  readonly text: string;
+}
+
+/** Structured-cloneable. */
+export interface RecoveredStore {
+  readonly minOffset: number;
+  /** Where appending goes on; everything before it is synced. */
+  readonly endOffset: number;
+  readonly queues: readonly RecoveredQueue[];
+  /** Store time of the newest message; 0 in an empty store. */
+  readonly lastStoreTimestamp: number;
+  /** There was an abort file, or log and queues disagreed. */
+  readonly abnormal: boolean;
+  /** Bytes from here on were removed: a torn tail, or worse (see problems). */
+  readonly truncatedFrom: number | undefined;
+  readonly problems: readonly RecoveryProblem[];
+  /** What was read, and put into consume queues. */
+  readonly scannedBytes: number;
+  readonly dispatchedRecords: number;
+}
+
+const PROGRESS_BYTES = 16 * MIB;
+const PROBLEMS_MAX = 100;
+
+export function recoverStore(
+  disk: Disk,
+  options: RecoverOptions,
+  surroundings: RecoverySurroundings = {},
+): RecoveredStore {
+  return new Recovery(disk, options, surroundings).run();
+}
+
+/** True when there is nothing to recover: recoverStore then takes no time, and no thread of its own. */
+export function isEmptyStore(disk: Disk, options: RecoverOptions): boolean {
+  const { rootDirectory, commitLogDirectory } = options;
+  return (
+    disk.list(commitLogDirectory).length === 0 &&
+    disk.list(storePath.consumeQueues(rootDirectory)).length === 0 &&
+    disk.list(storePath.index(rootDirectory)).length === 0
+  );
+}
+
+class Recovery {
+  private readonly log: LogFiles;
+  private readonly scanner: LogScanner;
+  private readonly checkpoint: Checkpoint;
+  private readonly cache: FileCache;
+  private readonly index: IndexService | undefined;
+  private queues: RecoveredQueues;
+  private readonly keys = new IndexKeys();
+  private readonly problems: RecoveryProblem[] = [];
+  private abnormal: boolean;
+
+  // The walk over the log.
+  private scanFrom = 0;
+  /** Records from here on are put into queues and index. */
+  private dispatchFrom = 0;
+  private reportedAt = 0;
+  /** A queue misses entries before the record at this offset; -1 if none does. */
+  private gapAt = -1;
+  /** Nothing older can be read: a queue with a gap begins anew behind it. */
+  private isFullRebuild = false;
+  private lastStoreTimestamp: number;
+  private misplaced = 0;
+  private dispatchedRecords = 0;
+  private scannedBytes = 0;
+
+  constructor(
+    private readonly disk: Disk,
+    private readonly options: RecoverOptions,
+    private readonly surroundings: RecoverySurroundings,
+  ) {
+    const { rootDirectory, commitLogDirectory, fileBytes, delayLevelsMs, index } = options;
+    disk.makeDirectory(rootDirectory);
+    this.abnormal = hasAbortFile(disk, rootDirectory);
+    this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes });
+    this.scanner = new LogScanner({ fileBytes, delayLevelsMs });
+    this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
+    this.lastStoreTimestamp = this.checkpoint.logTimestamp;
+    this.cache = new FileCache(disk);
+    if (index !== undefined) {
+      this.index = IndexService.open(this.cache, {
+        directory: storePath.index(rootDirectory),
+        clock: surroundings.clock ?? systemClock,
+        slots: index.slots,
+        entries: index.entries,
+        onFileSynced: (endTimestamp, error) => {
+          if (error === undefined) this.checkpoint.indexTimestamp = endTimestamp;
+        },
+      });
+    }
+    this.queues = this.openQueues();
+  }
+
+  private openQueues(): RecoveredQueues {
+    return new RecoveredQueues(this.disk, this.options.rootDirectory, this.options.queueFileBytes, this.abnormal);
+  }
+
+  run(): RecoveredStore {
+    for (const name of this.log.strays) {
+      this.problem(
+        `${this.log.directory}/${name}`,
+        -1,
+        "is no file of a commit log; ignored here, but Apache's broker stumbles over it",
+      );
+    }
+    if (this.log.count === 0) return this.withoutLog();
+    const end = (this.abnormal ? undefined : this.recoverCleanStop()) ?? this.recoverCrash();
+    this.queues.correctMinOffsets(this.log.minOffset);
+    if (this.misplaced > 0) {
+      this.problem(
+        this.log.directory,
+        -1,
+        `${this.misplaced} records say that they lie at another offset than they do`,
+      );
+    }
+    return this.finish(end.offset, end.isCut ? end.offset : undefined);
+  }
+
+  /** Without a log the queues point nowhere, and the index keeps the new log's messages out. */
+  private withoutLog(): RecoveredStore {
+    const { rootDirectory } = this.options;
+    if (this.queues.count > 0 || (this.index?.fileCount ?? 0) > 0) {
+      this.problem(this.log.directory, -1, 'there are no commit log files: consume queues and index are removed');
+      this.queues.finish();
+      this.index?.discard();
+      for (const path of [storePath.consumeQueues(rootDirectory), storePath.index(rootDirectory)]) {
+        this.disk.removeTree(path);
+      }
+      this.disk.syncDirectory(rootDirectory);
+    }
+    this.lastStoreTimestamp = 0;
+    this.log.close();
+    return this.result(0, [], undefined);
+  }
+
+  private finish(endOffset: number, truncatedFrom: number | undefined): RecoveredStore {
+    const queues = this.queues.finish();
+    this.index?.close();
+    this.cache.closeAll();
+    this.log.close();
+    return this.result(endOffset, queues, truncatedFrom);
+  }
+
+  private result(
+    endOffset: number,
+    queues: readonly RecoveredQueue[],
+    truncatedFrom: number | undefined,
+  ): RecoveredStore {
+    return {
+      minOffset: this.log.minOffset,
+      endOffset,
+      queues,
+      lastStoreTimestamp: this.lastStoreTimestamp,
+      abnormal: this.abnormal,
+      truncatedFrom,
+      problems: this.problems,
+      scannedBytes: this.scannedBytes,
+      dispatchedRecords: this.dispatchedRecords,
+    };
+  }
+
+  // A clean stop.
+
+  /** undefined: log and queues disagree, or have to be brought together from further back. */
+  private recoverCleanStop(): LogEnd | undefined {
+    const newest = this.queues.newestMessage();
+    if (newest === undefined || !this.isRecord(newest.offset, newest.bytes)) return undefined;
+    const end = this.walk(newest.offset, newest.offset + newest.bytes);
+    if (this.gapAt >= 0) return undefined;
+    const isCut = this.cut(end, end.stop === 'bad');
+    if (this.dispatchedRecords > 0) this.sync(newest.offset, end.offset);
+    return { offset: end.offset, isCut };
+  }
+
+  private isRecord(offset: number, bytes: number): boolean {
+    if (offset < this.log.minOffset || bytes < RECORD_BYTES_MIN || bytes > this.log.fileBytes) return false;
+    const record = Buffer.alloc(bytes);
+    if (this.log.read(offset, bytes, record, 0) < bytes) return false;
+    const view = new DataView(record.buffer, record.byteOffset, bytes);
+    const check = checkRecord(record, view, 0, bytes, this.options.checkBodyCrc);
+    return check.status === 'record' && check.size === bytes;
+  }
+
+  // A crash.
+
+  private recoverCrash(): LogEnd {
+    createAbortFile(this.disk, this.options.rootDirectory);
+    if (!this.abnormal) {
+      this.abnormal = true;
+      this.queues.finish();
+      this.queues = this.openQueues();
+    }
+    this.index?.dropUnsafe(this.checkpoint.indexTimestamp);
+    let from = this.crashStart();
+    let end = this.rebuildFrom(from);
+    if (this.gapAt >= 0) {
+      this.problem(
+        this.log.directory,
+        this.gapAt,
+        'consume queues miss entries that the checkpoint vouches for: all are built again',
+      );
+      from = this.log.minOffset;
+      this.isFullRebuild = true;
+      end = this.rebuildFrom(from);
+    }
+    const isCut = this.cut(end, true);
+    this.indexAgainUpTo(end.offset);
+    this.sync(from, end.offset);
+    return { offset: end.offset, isCut };
+  }
+
+  private rebuildFrom(from: number): ScanResult {
+    this.gapAt = -1;
+    this.queues.truncateFrom(from);
+    return this.walk(from, from);
+  }
+
+  /** First byte of the newest file that begins with a message from before the checkpoint; else of the oldest. */
+  private crashStart(): number {
+    const isIndexSafe = this.options.index?.isSafe === true;
+    const limit = isIndexSafe ? this.checkpoint.minTimestampWithIndex : this.checkpoint.minTimestamp;
+    const head = Buffer.alloc(RECORD_HEAD_BYTES_MAX);
+    const view = new DataView(head.buffer, head.byteOffset, head.length);
+    for (let i = this.log.count - 1; i > 0; i--) {
+      const start = this.log.startAt(i);
+      if (this.log.read(start, head.length, head, 0) < head.length) continue;
+      if (view.getInt32(RECORD.magic) !== Magic.RECORD) continue;
+      const storeTimestamp = readStoreTimestamp(view, 0);
+      if (storeTimestamp !== 0 && storeTimestamp <= limit) return start;
+    }
+    return this.log.minOffset;
+  }
+
+  /** An index file that is safe, but knows messages that the log has lost, would keep new ones out. */
+  private indexAgainUpTo(endOffset: number): void {
+    const index = this.index;
+    if (index === undefined || index.endPhysicalOffset < endOffset || index.fileCount === 0) return;
+    while (index.fileCount > 0 && index.endPhysicalOffset >= endOffset) index.dropUnsafe(index.endTimestamp - 1);
+    const from = Math.max(this.log.minOffset, this.log.fileStart(index.endPhysicalOffset));
+    this.scanner.scan(this.log, from, endOffset, false, (record) => this.putKeys(record));
+  }
+
+  private sync(from: number, to: number): void {
+    this.log.sync(from, to);
+    this.queues.sync();
+    this.index?.sync();
+    this.checkpoint.logTimestamp = this.lastStoreTimestamp;
+    this.checkpoint.consumeQueueTimestamp = this.lastStoreTimestamp;
+    this.checkpoint.save();
+  }
+
+  // The walk.
+
+  /** Visits the log from `from` to its end; records from `dispatchFrom` on are dispatched. */
+  private walk(from: number, dispatchFrom: number): ScanResult {
+    this.scanFrom = from;
+    this.dispatchFrom = dispatchFrom;
+    this.reportedAt = from;
+    const visit = (record: ScannedRecord): boolean => this.onRecord(record);
+    for (let at = from; ; ) {
+      const result = this.scanner.scan(this.log, at, this.log.endOfFiles, this.options.checkBodyCrc, visit);
+      this.scannedBytes += result.offset - at;
+      if (result.stop !== 'missing') {
+        this.progress(result.offset);
+        return result;
+      }
+      at = this.nextFileAfter(result.offset);
+    }
+  }
+
+  /** Somebody deleted a file; Apache's broker goes on with the next one, too. */
+  private nextFileAfter(offset: number): number {
+    for (let i = 0; i < this.log.count; i++) {
+      const start = this.log.startAt(i);
+      if (start <= offset) continue;
+      this.problem(this.log.path(this.log.fileStart(offset)), offset, `is missing; the log goes on at ${start}`);
+      return start;
+    }
+    invariant(false, 'there is a file behind a missing one', offset);
+  }
+
+  private onRecord(record: ScannedRecord): boolean {
+    this.lastStoreTimestamp = record.storeTimestamp;
+    if (record.physicalOffset !== record.offset) this.misplaced++;
+    if (record.offset - this.reportedAt >= PROGRESS_BYTES) this.progress(record.offset);
+    if (record.offset < this.dispatchFrom) return true;
+    if (entersConsumeQueue(record.sysFlag) && !this.dispatch(record)) return false;
+    this.putKeys(record);
+    return true;
+  }
+
+  private dispatch(record: ScannedRecord): boolean {
+    if (this.dispatchedRecords === 0) createAbortFile(this.disk, this.options.rootDirectory);
+    if (this.queues.dispatch(record) === 'gap') {
+      this.gapAt = record.offset;
+      if (!this.isFullRebuild) return false;
+      const { buffer, topicAt, topicBytes, queueId, queueOffset } = record;
+      const topic = buffer.toString('utf8', topicAt, topicAt + topicBytes);
+      const path = storePath.consumeQueue(this.options.rootDirectory, topic, queueId);
+      this.problem(path, record.offset, `messages before queue offset ${queueOffset} are not in the log any more`);
+      this.queues.restartQueue(record);
+      this.queues.dispatch(record);
+    }
+    this.dispatchedRecords++;
+    return true;
+  }
+
+  private putKeys(record: ScannedRecord): void {
+    const { index, keys } = this;
+    if (index === undefined || !entersIndex(record.sysFlag)) return;
+    keys.open(record.buffer, record.topicAt, record.topicBytes, record.properties);
+    while (keys.next()) index.put(keys.hash, record.offset, record.storeTimestamp);
+  }
+
+  private progress(offset: number): void {
+    this.reportedAt = offset;
+    this.surroundings.onProgress?.(offset - this.scanFrom, this.log.endOfFiles - this.scanFrom);
+  }
+
+  // The end.
+
+  /** Removes what lies behind the end; true when there was something. */
+  private cut(end: ScanResult, clearsTail: boolean): boolean {
+    invariant(end.stop === 'end' || end.stop === 'empty' || end.stop === 'bad', 'end of the log', end.stop);
+    const lost = this.recordsBehind(end);
+    if (lost !== undefined) {
+      const what = end.stop === 'bad' ? `bad record (${end.problem})` : 'no record';
+      const path = this.log.path(this.log.fileStart(end.offset));
+      this.problem(path, end.offset, `${what}, but records follow at ${lost}: they are cut off`);
+    }
+    this.log.deleteAfter(end.offset);
+    const cleared = clearsTail ? this.log.clearTail(end.offset) : 0;
+    return lost !== undefined || cleared > 0;
+  }
+
+  /** Offset of a good record behind the end of the log, which then ends within it; undefined if there seems to be none. */
+  private recordsBehind(end: ScanResult): number | undefined {
+    if (end.stop === 'bad') {
+      const head = Buffer.alloc(RECORD.magic);
+      this.log.read(end.offset, head.length, head, 0);
+      const next = end.offset + head.readInt32BE(RECORD.totalBytes);
+      const isInFile = next > end.offset && this.log.fileStart(next) === this.log.fileStart(end.offset);
+      if (isInFile && this.beginsWithRecord(next)) return next;
+    }
+    for (let i = 0; i < this.log.count; i++) {
+      const start = this.log.startAt(i);
+      if (start > end.offset && this.beginsWithRecord(start)) return start;
+    }
+    return undefined;
+  }
+
+  private beginsWithRecord(offset: number): boolean {
+    const to = this.log.fileStart(offset) + this.log.fileBytes;
+    return this.scanner.scan(this.log, offset, to, this.options.checkBodyCrc, () => false).stop === 'stopped';
+  }
+
+  private problem(path: string, offset: number, text: string): void {
+    if (this.problems.length < PROBLEMS_MAX) this.problems.push({ path, offset, text });
+  }
+}
+
+interface LogEnd {
+  readonly offset: number;
+  readonly isCut: boolean;
+}

@@ -1,0 +1,54 @@
+/**
+ * What lies in a store directory beside the log: paths, the lock that keeps a second broker out, and the marker that
+ * tells a crash from a clean stop. Source: StorePathConfigHelper.java, DefaultMessageStore.java.
+ */
+import { type Disk, DiskError } from '../base/disk.js';
+import { StoreError } from './log-files.js';
+
+const LOCK_CONTENT = 'lock';
+
+export const storePath = {
+  /** Where the commit log is unless storePathCommitLog says otherwise. */
+  commitLog: (root: string): string => `${root}/commitlog`,
+  consumeQueues: (root: string): string => `${root}/consumequeue`,
+  consumeQueue: (root: string, topic: string, queueId: number): string => `${root}/consumequeue/${topic}/${queueId}`,
+  index: (root: string): string => `${root}/index`,
+  config: (root: string): string => `${root}/config`,
+  checkpoint: (root: string): string => `${root}/checkpoint`,
+  abort: (root: string): string => `${root}/abort`,
+  lock: (root: string): string => `${root}/lock`,
+} as const;
+
+/**
+ * Takes the store for this process: the same OS lock as Apache's broker, so that neither opens what the other has.
+ * Throws StoreError when somebody has it, DiskError when the directory cannot be written.
+ */
+export function lockStore(disk: Disk, root: string): { release(): void } {
+  disk.makeDirectory(root);
+  const path = storePath.lock(root);
+  // Before locking: where locks belong to the process, closing another descriptor of the file would give it up.
+  if (disk.readFile(path)?.toString('latin1') !== LOCK_CONTENT) disk.writeFile(path, LOCK_CONTENT);
+  try {
+    return disk.lock(path);
+  } catch (error) {
+    if (!(error instanceof DiskError && error.code === 'EAGAIN')) throw error;
+    throw new StoreError(`${root} is in use by another broker (its lock file ${path} is locked)`);
+  }
+}
+
+/** From now on a stop is a crash, until removeAbortFile. Durable. */
+export function createAbortFile(disk: Disk, root: string): void {
+  if (hasAbortFile(disk, root)) return;
+  disk.writeFile(storePath.abort(root), '');
+  disk.syncDirectory(root);
+}
+
+/** The store was closed in order: log and queues are synced, everything is dispatched. Durable. */
+export function removeAbortFile(disk: Disk, root: string): void {
+  disk.remove(storePath.abort(root));
+  disk.syncDirectory(root);
+}
+
+export function hasAbortFile(disk: Disk, root: string): boolean {
+  return disk.stat(storePath.abort(root)) !== undefined;
+}

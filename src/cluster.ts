@@ -8,20 +8,18 @@
  */
 import { availableParallelism, totalmem } from 'node:os';
 import type { Topology } from '../config/topology.js';
-import { QUEUE_CODES } from './actors/front/queue-codes.js';
-import type { FrontOptions, UnitListeners } from './actors/front/options.js';
 import { StartError } from './base/start-error.js';
-import { MIB } from './base/units.js';
 import { JobPool } from './jobs/pool.js';
-import { type BrokerPlan, type ClusterPlan, FRONT_UNIT, planCluster } from './plan.js';
+import { type ClusterPlan, FRONT_UNIT, planCluster } from './plan.js';
 import type { LogFields } from './runtime/actor.js';
 import { ThreadHost } from './runtime/host.js';
-import { Supervisor, type UnitPlan } from './runtime/supervisor.js';
+import { Supervisor } from './runtime/supervisor.js';
 import type { ThreadEvent } from './runtime/thread.js';
 import { DEFAULT_RING_SIZES, makeWiring, type Wiring } from './runtime/wiring.js';
 import { LogWindow } from './store/log-window.js';
 import { RECORD_OVERHEAD_MAX } from './message/record.js';
 import { openStores, type StoreLocks } from './stores.js';
+import { advertised, type ClusterEnvironment, nameServerAddresses, unitPlans } from './unit-plans.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -47,16 +45,13 @@ export interface ActorRow {
   readonly store: string;
 }
 
-const IDLE_TIMEOUT_MS = 120_000;
-const INPUT_LIMIT_BYTES = 64 * MIB;
-
 export class Cluster {
   /** host:port by `<role>.port`, `.vipPort`, `.haPort`, as the front bound them. */
   private readonly ports = new Map<string, number>();
   private readonly plan: ClusterPlan;
   private readonly wiring: Wiring;
   private readonly windows: (SharedArrayBuffer | undefined)[];
-  private readonly connectionIds = new SharedArrayBuffer(4);
+  private readonly environment: ClusterEnvironment;
   private readonly jobs: JobPool;
   private readonly host: ThreadHost;
   private readonly supervisor: Supervisor;
@@ -97,6 +92,27 @@ export class Cluster {
         : (LogWindow.create(settings.windowBytes, settings.maxMessageSize + RECORD_OVERHEAD_MAX, { shared: true })
             .shared as SharedArrayBuffer),
     );
+    const { threads } = this.plan.directory;
+    this.environment = {
+      topology,
+      plan: this.plan,
+      windows: this.windows,
+      ports: this.ports,
+      advertisedHost: options.advertisedHost,
+      connectionIds: new SharedArrayBuffer(4),
+      slabs: this.wiring.slabs,
+      rings: this.wiring.rings.map(({ from, to, lane, memory }) => ({
+        from: threads[from]!.name,
+        to: threads[to]!.name,
+        lane,
+        memory,
+      })),
+      health: this.wiring.health,
+      hasHttp: true,
+      physicalMemoryBytes: totalmem(),
+      recover: (broker, settings) =>
+        stores.recover(settings, this.jobs, (text, fields) => this.say('info', broker, text, fields)),
+    };
     this.jobs = new JobPool(Math.max(1, Math.min(4, cores)));
     this.host = new ThreadHost(
       this.wiring,
@@ -112,20 +128,24 @@ export class Cluster {
         died: (thread, error) => this.onDied(thread, error),
       },
     );
-    this.supervisor = new Supervisor(this.plan.directory, this.unitPlans(), this.host.ports, this.plan.front, {
-      now: () => performance.now(),
-      log: (level, text, fields) => this.say(level, 'supervisor', text, fields),
-      setHealth: (unit, serves) => Atomics.store(this.health, unit, serves ? 1 : 0),
-      fatal: (reason) => options.onFatal?.(reason),
-      restarted: () => undefined,
-    });
+    this.supervisor = new Supervisor(
+      this.plan.directory,
+      unitPlans(this.environment),
+      this.host.ports,
+      this.plan.front,
+      {
+        now: () => performance.now(),
+        log: (level, text, fields) => this.say(level, 'supervisor', text, fields),
+        setHealth: (unit, serves) => Atomics.store(this.health, unit, serves ? 1 : 0),
+        fatal: (reason) => options.onFatal?.(reason),
+        restarted: () => undefined,
+      },
+    );
   }
 
   /** Addresses as clients use them. */
   get nameServers(): string[] {
-    return this.plan.namesrvs.map(
-      ({ name }) => `${this.advertised(this.namesrvHost(name))}:${this.ports.get(`${name}.port`)}`,
-    );
+    return nameServerAddresses(this.environment);
   }
 
   /** Port of /metrics and /healthz; undefined when there is none. */
@@ -136,14 +156,14 @@ export class Cluster {
   /** Where /metrics can be reached. */
   get metricsHost(): string {
     const { brokers, namesrvs } = this.options.topology;
-    return this.advertised((brokers[0] ?? namesrvs[0])!.settings.bindAddress);
+    return advertised(this.options.advertisedHost, (brokers[0] ?? namesrvs[0])!.settings.bindAddress);
   }
 
   /** Address of a broker by its role name (`broker-a`, `broker-a-s`). */
   addressOf(broker: string): string {
     const found = this.plan.brokers.find(({ broker: { name } }) => name === broker);
     if (found === undefined) throw new StartError(`there is no broker ${broker} in this cluster`);
-    return `${this.advertised(found.broker.settings.brokerIP1)}:${this.ports.get(`${broker}.port`)}`;
+    return `${advertised(this.options.advertisedHost, found.broker.settings.brokerIP1)}:${this.ports.get(`${broker}.port`)}`;
   }
 
   /** What runs where. */
@@ -188,154 +208,6 @@ export class Cluster {
   }
 
   // ---- plans
-
-  private unitPlans(): UnitPlan[] {
-    const { plan } = this;
-    const front: UnitPlan = {
-      unit: FRONT_UNIT,
-      actors: [{ actor: plan.front, definition: 'front', options: () => this.frontOptions(), takesPrepared: false }],
-      prepare: undefined,
-      hasListeners: false,
-      stage: 0,
-    };
-    const namesrvs = plan.namesrvs.map(({ name, unit, actor }): UnitPlan => {
-      const { settings } = this.options.topology.namesrvs.find((other) => other.name === name)!;
-      const options = () => ({ front: plan.front, unit: name, settings });
-      return {
-        unit,
-        actors: [{ actor, definition: 'namesrv', options, takesPrepared: false }],
-        prepare: undefined,
-        hasListeners: true,
-        stage: 1,
-      };
-    });
-    return [front, ...namesrvs, ...plan.brokers.map((broker, index) => this.brokerUnit(broker, index))];
-  }
-
-  private brokerUnit(plan: BrokerPlan, index: number): UnitPlan {
-    const { front } = this.plan;
-    const settings = () => this.brokerSettings(plan);
-    const window = this.windows[plan.master ?? index];
-    const queueHosts = plan.queueHosts.map((actor, host) => ({
-      actor,
-      definition: 'queue-host',
-      options: () => ({
-        settings: settings(),
-        host,
-        front,
-        broker: plan.actor,
-        window,
-        physicalMemoryBytes: totalmem(),
-      }),
-      takesPrepared: false,
-    }));
-    const ha = {
-      actor: plan.ha,
-      definition: 'ha',
-      options: () => ({ settings: settings(), front, broker: plan.actor, waitsForMaster: plan.master !== undefined }),
-      takesPrepared: false,
-    };
-    const broker = {
-      actor: plan.actor,
-      definition: 'broker',
-      options: () => ({
-        settings: settings(),
-        configPath: this.options.topology.isPackaged ? undefined : plan.broker.file,
-        front,
-        ha: plan.ha,
-        queueHosts: plan.queueHosts,
-        window: this.windows[index],
-        localMaster: this.localMaster(plan),
-        advertisedHost: this.options.advertisedHost ?? '',
-      }),
-      takesPrepared: true,
-    };
-    return {
-      unit: plan.unit,
-      actors: [...queueHosts, ha, broker],
-      prepare: () =>
-        this.stores.recover(plan.broker.settings, this.jobs, (text, fields) =>
-          this.say('info', plan.broker.name, text, fields),
-        ),
-      hasListeners: true,
-      stage: 2,
-    };
-  }
-
-  /** The broker's settings with the addresses of this process's name servers, which are known once they are bound. */
-  private brokerSettings({ broker }: BrokerPlan) {
-    const own = new Map(this.plan.namesrvs.map(({ name }, i) => [name, i] as const));
-    const addresses = broker.nameServers.map((name) => {
-      const index = own.get(name);
-      return index === undefined ? name : this.nameServers[index]!;
-    });
-    return { ...broker.settings, namesrvAddr: addresses.join(';') };
-  }
-
-  private localMaster(plan: BrokerPlan) {
-    if (plan.master === undefined) return undefined;
-    const { settings } = this.plan.brokers[plan.master]!.broker;
-    return {
-      directory: settings.storePathCommitLog,
-      fileBytes: settings.mappedFileSizeCommitLog,
-      window: this.windows[plan.master],
-    };
-  }
-
-  private frontOptions(): Readonly<Record<string, unknown>> {
-    const { plan, wiring } = this;
-    const { process, namesrvs, brokers } = this.options.topology;
-    const { threads } = plan.directory;
-    const units: UnitListeners[] = [
-      ...plan.namesrvs.map(({ name, unit, actor }, i) => ({
-        unit,
-        role: name,
-        host: namesrvs[i]!.settings.bindAddress,
-        advertisedHost: this.advertised(namesrvs[i]!.settings.bindAddress),
-        port: namesrvs[i]!.settings.listenPort,
-        hasVip: false,
-        hasHa: false,
-        actor,
-        haActor: -1,
-        queueHosts: [],
-        queueCodes: [],
-      })),
-      ...plan.brokers.map(({ broker: { name, settings }, unit, actor, ha, queueHosts }) => ({
-        unit,
-        role: name,
-        host: settings.bindAddress,
-        advertisedHost: this.advertised(settings.brokerIP1),
-        port: settings.listenPort,
-        hasVip: true,
-        hasHa: true,
-        actor,
-        haActor: ha,
-        queueHosts,
-        queueCodes: QUEUE_CODES,
-      })),
-    ];
-    const host = brokers[0]?.settings.bindAddress ?? namesrvs[0]!.settings.bindAddress;
-    const options: FrontOptions = {
-      units,
-      actorUnits: plan.directory.actors.map(({ unit }) => unit),
-      connectionIds: this.connectionIds,
-      idleTimeoutMs: IDLE_TIMEOUT_MS,
-      outputLimitBytes: process.outputBytesPerConnection,
-      inputLimitBytes: INPUT_LIMIT_BYTES,
-      maxConnections: process.maxConnections,
-      http: process.metricsPort === undefined ? undefined : { host, port: process.metricsPort },
-      slabs: wiring.slabs,
-      rings: wiring.rings.map(({ from, to, lane, memory }) => ({
-        from: threads[from]!.name,
-        to: threads[to]!.name,
-        lane,
-        memory,
-      })),
-      health: wiring.health,
-      unitNames: plan.directory.units.map(({ name }) => name),
-    };
-    return options as unknown as Readonly<Record<string, unknown>>;
-  }
 
   private definitionsOf(thread: number): string[] {
     const { plan } = this;
@@ -393,14 +265,5 @@ export class Cluster {
     return [`${port}`, vip === undefined ? '' : `vip ${vip}`, ha === undefined ? '' : `ha ${ha}`]
       .filter((part) => part !== '')
       .join(', ');
-  }
-
-  private namesrvHost(name: string): string {
-    return this.options.topology.namesrvs.find((other) => other.name === name)!.settings.bindAddress;
-  }
-
-  private advertised(host: string): string {
-    const chosen = this.options.advertisedHost ?? host;
-    return chosen === '0.0.0.0' || chosen === '::' ? '127.0.0.1' : chosen;
   }
 }

@@ -27,7 +27,7 @@ interface UpOptions extends TopologyOverrides {
 export async function up(options: UpOptions): Promise<void> {
   const { topology: name, config, fresh, ...overrides } = options;
   const loaded = config === undefined ? readPackagedTopology(name, overrides) : readTopology(config, overrides);
-  const topology = valueOf(loaded);
+  const topology = settingsOf(loaded);
   await run(topology, {
     fresh: fresh === true,
     ...(overrides.advertise === undefined ? {} : { advertisedHost: overrides.advertise }),
@@ -36,7 +36,7 @@ export async function up(options: UpOptions): Promise<void> {
 }
 
 export async function namesrv(file: string): Promise<void> {
-  const { settings, process } = valueOf(readNamesrvConfig(file));
+  const { settings, process } = settingsOf(readNamesrvConfig(file));
   const topology: Topology = {
     name: 'namesrv',
     namesrvs: [{ name: 'namesrv', file, settings }],
@@ -48,7 +48,7 @@ export async function namesrv(file: string): Promise<void> {
 }
 
 export async function broker(file: string): Promise<void> {
-  const { settings, process } = valueOf(readBrokerConfig(file));
+  const { settings, process } = settingsOf(readBrokerConfig(file));
   const nameServers = settings.namesrvAddr.split(';').filter((address) => address !== '');
   const name = settings.brokerRole === 'SLAVE' ? `${settings.brokerName}-s` : settings.brokerName;
   const topology: Topology = {
@@ -62,7 +62,7 @@ export async function broker(file: string): Promise<void> {
 }
 
 /** The loaded value after its notes were printed; errors end the process. */
-function valueOf<T>(loaded: Loaded<T>): T {
+function settingsOf<T>(loaded: Loaded<T>): T {
   for (const note of loaded.notes) console.error(`${wordOf(note)}: ${renderNote(note)}`);
   if (loaded.ok) return loaded.value;
   for (const error of loaded.errors) console.error(`hangar: ${renderNote(error)}`);

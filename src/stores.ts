@@ -9,10 +9,9 @@ import { StartError } from './base/start-error.js';
 import type { JobPool } from './jobs/pool.js';
 import type { LogFields } from './runtime/actor.js';
 import { NodeDisk } from './runtime/node-disk.js';
-import { isEmptyStore, type RecoveredStore, recoverOptionsOf } from './store/recovery.js';
-
-/** Kept by `--fresh`: the lock file itself. */
-const LOCK_FILE = 'lock';
+import { StoreError } from './store/log-files.js';
+import { type RecoveredStore, type RecoverOptions, recoverStore } from './store/recovery.js';
+import { lockStore, storePath } from './store/store-directory.js';
 
 export class StoreLocks {
   private readonly locks: { release(): void }[] = [];
@@ -21,15 +20,12 @@ export class StoreLocks {
 
   take(role: string, directory: string): void {
     try {
-      this.disk.makeDirectory(directory);
-      this.locks.push(this.disk.lock(`${directory}/${LOCK_FILE}`));
+      this.locks.push(lockStore(this.disk, directory));
     } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      if (error.code === 'EAGAIN') {
-        throw new StartError(
-          `${role}: the store ${directory} is in use by another broker: stop that one, or choose another place with --store`,
-        );
+      if (error instanceof StoreError) {
+        throw new StartError(`${role}: ${error.message}: stop that one, or choose another place with --store`);
       }
+      if (!(error instanceof DiskError)) throw error;
       throw new StartError(
         `${role}: the store ${directory} cannot be written (${error.code}): make it writable, or choose another place with --store`,
       );
@@ -43,11 +39,10 @@ export class StoreLocks {
     say: (text: string, fields: LogFields) => void,
   ): Promise<RecoveredStore> {
     const options = recoverOptionsOf(settings);
-    const empty = isEmptyStore(this.disk, options);
-    if (empty !== undefined) return empty;
+    if (this.disk.list(options.commitLogDirectory).length === 0) return recoverStore(this.disk, options);
     const recovered = await jobs.recoverStore(options);
     say(recovered.abnormal ? 'store recovered after a crash' : 'store opened', { logEnd: recovered.endOffset });
-    for (const problem of recovered.problems) say(`store: ${problem}`, {});
+    for (const { path, offset, text } of recovered.problems) say(`store: ${text}`, { path, offset });
     return recovered;
   }
 
@@ -76,6 +71,22 @@ function empty(disk: NodeDisk, settings: BrokerSettings): void {
   const root = settings.storePathRootDir;
   disk.removeTree(settings.storePathCommitLog);
   for (const name of disk.list(root)) {
-    if (name !== LOCK_FILE) disk.removeTree(`${root}/${name}`);
+    // The lock file stays: it is locked.
+    if (`${root}/${name}` !== storePath.lock(root)) disk.removeTree(`${root}/${name}`);
   }
+}
+
+/** What recovery has to know of a broker's settings. */
+export function recoverOptionsOf(settings: BrokerSettings): RecoverOptions {
+  return {
+    rootDirectory: settings.storePathRootDir,
+    commitLogDirectory: settings.storePathCommitLog,
+    fileBytes: settings.mappedFileSizeCommitLog,
+    queueFileBytes: settings.mappedFileSizeConsumeQueue,
+    delayLevelsMs: settings.messageDelayLevel,
+    checkBodyCrc: settings.checkCRCOnRecover,
+    index: settings.messageIndexEnable
+      ? { slots: settings.maxHashSlotNum, entries: settings.maxIndexNum, isSafe: settings.messageIndexSafe }
+      : undefined,
+  };
 }

@@ -19,12 +19,18 @@ export class IndexKeys {
 
   /** `properties` has scanned the record's properties, which lie in `bytes` as the topic does. */
   open(bytes: Uint8Array, topicAt: number, topicBytes: number, properties: PropertyScan): void {
+    const hasKeys = properties.has(Scanned.UNIQUE_KEY) || properties.has(Scanned.KEYS);
+    this.openHashed(hasKeys ? indexTopicHash(bytes, topicAt, topicBytes) : 0, bytes, properties);
+  }
+
+  /** The same when indexTopicHash of the topic is known; `bytes` need hold the properties only. */
+  openHashed(topicHash: number, bytes: Uint8Array, properties: PropertyScan): void {
     this.bytes = bytes;
+    this.topicHash = topicHash;
     this.uniqueAt = properties.at(Scanned.UNIQUE_KEY);
     this.uniqueBytes = properties.length(Scanned.UNIQUE_KEY);
     this.at = properties.at(Scanned.KEYS);
     this.end = this.at + properties.length(Scanned.KEYS);
-    if (this.uniqueAt >= 0 || this.at >= 0) this.topicHash = indexTopicHash(bytes, topicAt, topicBytes);
   }
 
   /** Moves to the next key; false after the last. */

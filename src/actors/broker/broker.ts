@@ -17,11 +17,13 @@ import { actor, type Context } from '../../runtime/actor.js';
 import type { MessageOf } from '../../runtime/message.js';
 import { Checkpoint } from '../../store/checkpoint.js';
 import { CommitLog } from '../../store/commit-log.js';
+import { FileCache } from '../../store/file-cache.js';
 import { IndexService } from '../../store/index-service.js';
 import { LogFlusher } from '../../store/log-flusher.js';
 import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
-import { createAbortFile, type RecoveredStore, removeAbortFile } from '../../store/recovery.js';
+import type { RecoveredStore } from '../../store/recovery.js';
+import { createAbortFile, removeAbortFile, storePath } from '../../store/store-directory.js';
 import { haMessages } from '../ha/messages.js';
 import { queueMessages } from '../queue/messages.js';
 import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
@@ -57,6 +59,8 @@ const EXPIRE_MS = 50;
 const CLIENT_SCAN_MS = 10_000;
 const DISK_CHECK_MS = 10_000;
 const GAUGES_MS = 1_000;
+/** Pieces of index work between batches; more often while there is a lot. */
+const INDEX_TICK_MS = 100;
 
 export const brokerActor = actor('broker', {
   messages: brokerMessages,
@@ -138,13 +142,18 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     reader,
     flusher,
     index: settings.messageIndexEnable
-      ? IndexService.open(disk, `${settings.storePathRootDir}/index`, {
-          hashSlots: settings.maxHashSlotNum,
-          maxEntries: settings.maxIndexNum,
-          now: () => clock.now(),
+      ? IndexService.open(new FileCache(disk), {
+          directory: storePath.index(settings.storePathRootDir),
+          slots: settings.maxHashSlotNum,
+          entries: settings.maxIndexNum,
+          clock,
+          onFileSynced: (endTimestamp, error) => {
+            if (error === undefined) state.checkpoint.indexTimestamp = endTimestamp;
+            else context.log.error(`an index file could not be synced: ${error.message}`);
+          },
         })
       : undefined,
-    checkpoint: Checkpoint.open(disk, `${settings.storePathRootDir}/checkpoint`),
+    checkpoint: Checkpoint.open(disk, storePath.checkpoint(settings.storePathRootDir)),
     dispatcher: new Dispatcher(context, options.queueHosts),
     flushMarks: new FlushMarks(),
     storeTimestamp: () => {
@@ -159,7 +168,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     groups: new GroupTable(clock.now()),
     offsets: new OffsetTable(),
     clients: new ClientRegistry(),
-    files: new ConfigFiles(context, `${settings.storePathRootDir}/config`),
+    files: new ConfigFiles(context, storePath.config(settings.storePathRootDir)),
     connections: new Map(),
     written: new WaitingAnswers(),
     waiting: new WaitingAnswers(),
@@ -192,7 +201,15 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   every(context, DISK_CHECK_MS, () => checkDisk(state));
   every(context, GAUGES_MS, () => updateGauges(state));
   every(context, settings.flushIntervalCommitLog, () => flusher.tick(clock.monotonic()));
+  if (state.index !== undefined) indexInPieces(context, state.index);
   return state;
+}
+
+/** Index pages are written in small pieces, so that no batch waits for all of them. */
+function indexInPieces(context: Context, index: IndexService): void {
+  context.after(INDEX_TICK_MS, function next(): void {
+    context.after(index.tick() ? 0 : INDEX_TICK_MS, next);
+  });
 }
 
 function every(context: Context, periodMs: number, run: () => void): void {
@@ -274,7 +291,6 @@ function onCommitOffset(state: BrokerState, m: Message<'commitOffset'>): void {
 function onQueuesFlushed(state: BrokerState, m: Message<'queuesFlushed'>): void {
   const { checkpoint } = state;
   checkpoint.consumeQueueTimestamp = Math.max(checkpoint.consumeQueueTimestamp, m.logicsTimestamp);
-  state.index?.flush();
   checkpoint.save();
   const { closing } = state;
   if (closing === undefined) return;
@@ -355,6 +371,7 @@ function close(state: BrokerState, done: () => void): void {
 function finishClose(state: BrokerState, done: () => void): void {
   state.flusher.close();
   state.log.close();
+  state.index?.sync();
   state.index?.close();
   state.checkpoint.logTimestamp = state.storeTimestamp();
   state.checkpoint.save();

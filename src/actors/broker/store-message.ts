@@ -3,8 +3,9 @@
  * offset, notes its consume queue entry and its index keys. Sends, batches and the broker's own messages end here.
  */
 import { bodyCrc } from '../../message/crc.js';
-import { indexKeyHash, indexTopicHash, tagsCode } from '../../message/java-hash.js';
-import { KEY_SEPARATOR, PROPERTY_SEPARATOR, type PropertyScan, Scanned } from '../../message/properties.js';
+import { IndexKeys } from '../../message/index-keys.js';
+import { indexTopicHash, tagsCode } from '../../message/java-hash.js';
+import { PROPERTY_SEPARATOR, type PropertyScan, Scanned } from '../../message/properties.js';
 import { recordBytes, writePropertiesLength, writeRecordHead, writeTopicLength } from '../../message/record.js';
 import { entersConsumeQueue, entersIndex, SystemFlag } from '../../message/system-flags.js';
 import { NOT_RESERVED } from '../../store/commit-log.js';
@@ -108,33 +109,22 @@ export function encode(
   if (entersIndex(message.sysFlag)) putKeys(state, topic, properties, scan, physicalOffset, storeTimestamp);
 }
 
-/** UNIQ_KEY and each word of KEYS go into the index. */
+const keys = new IndexKeys();
+
+/** UNIQ_KEY and each word of KEYS go into the index. `properties` has scanned `bytes`. */
 export function putKeys(
   state: BrokerState,
   topic: BrokerTopic,
-  properties: Uint8Array,
-  scan: PropertyScan,
+  bytes: Uint8Array,
+  properties: PropertyScan,
   physicalOffset: number,
   storeTimestamp: number,
 ): void {
   const { index } = state;
-  const hasUnique = scan.has(Scanned.UNIQUE_KEY);
-  const hasKeys = scan.has(Scanned.KEYS);
-  if (index === undefined || !(hasUnique || hasKeys)) return;
+  if (index === undefined || !(properties.has(Scanned.UNIQUE_KEY) || properties.has(Scanned.KEYS))) return;
   if (topic.indexHash === 0) topic.indexHash = indexTopicHash(topic.bytes, 0, topic.bytes.length);
-  const topicHash = topic.indexHash;
-  if (hasUnique) {
-    const at = scan.at(Scanned.UNIQUE_KEY);
-    index.put(indexKeyHash(topicHash, properties, at, scan.length(Scanned.UNIQUE_KEY)), physicalOffset, storeTimestamp);
-  }
-  if (!hasKeys) return;
-  const end = scan.at(Scanned.KEYS) + scan.length(Scanned.KEYS);
-  let word = scan.at(Scanned.KEYS);
-  for (let at = word; at <= end; at++) {
-    if (at < end && properties[at] !== KEY_SEPARATOR) continue;
-    if (at > word) index.put(indexKeyHash(topicHash, properties, word, at - word), physicalOffset, storeTimestamp);
-    word = at + 1;
-  }
+  keys.openHashed(topic.indexHash, bytes, properties);
+  while (keys.next()) index.put(keys.hash, physicalOffset, storeTimestamp);
 }
 
 /** The flag with the bits that say how long the two hosts are. */

@@ -4,18 +4,12 @@
  */
 import { TOPIC_BYTES_MAX } from '../../message/record.js';
 import { isBrokerOnlyTopic } from '../../message/topics.js';
+import type { TopicConfig } from '../../remoting/bodies/tables.js';
+import { fnv1a } from '../../remoting/request-scan.js';
 import { queueKey } from '../queue/messages.js';
+import { type DataVersion, firstVersion } from './data-version.js';
 
-/** Source: TopicConfig.java; names as in topics.json. */
-export interface TopicConfig {
-  readonly topicName: string;
-  readonly readQueueNums: number;
-  readonly writeQueueNums: number;
-  readonly perm: number;
-  readonly topicFilterType: 'SINGLE_TAG' | 'MULTI_TAG';
-  readonly topicSysFlag: number;
-  readonly order: boolean;
-}
+export type { TopicConfig };
 
 export const Perm = { PRIORITY: 8, READ: 4, WRITE: 2, INHERIT: 1 } as const;
 
@@ -76,7 +70,7 @@ export class BrokerTopic {
     public config: TopicConfig | undefined,
   ) {
     this.bytes = Buffer.from(name, 'utf8');
-    this.hash = fnv1a(this.bytes);
+    this.hash = fnv1a(this.bytes, 0, this.bytes.length);
     this.isBrokerOnly = isBrokerOnlyTopic(name);
   }
 
@@ -99,14 +93,9 @@ export class BrokerTopic {
   }
 }
 
-/** FNV-1a 32 of the UTF-8 name: the hash that RequestScan.hash computes over a header value. */
-export function fnv1a(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return hash;
-}
-
 export class TopicTable {
+  /** Of the configurations; set when the broker starts. */
+  version: DataVersion = firstVersion(0);
   private readonly byName = new Map<string, BrokerTopic>();
   /** Topics by hash; nearly always one each. */
   private readonly byHash = new Map<number, BrokerTopic[]>();

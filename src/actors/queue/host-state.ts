@@ -35,6 +35,8 @@ export interface HostState {
   logicsTimestamp: number;
   /** Queues with entries that are not in a file yet. */
   readonly dirty: Set<Queue>;
+  /** A flush under way: queues still to be synced, and the store time that it vouches for. */
+  syncing: { readonly queues: Queue[]; readonly logicsTimestamp: number; isAskedAgain: boolean } | undefined;
 
   readonly heldByConnection: Map<number, Set<HeldPull>>;
   heldCount: number;

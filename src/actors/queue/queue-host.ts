@@ -64,7 +64,6 @@ export const queueHostActor = actor('queue-host', {
   },
   endOfBatch,
   close: (state: HostState, done: () => void) => {
-    onFlush(state);
     for (const queue of allQueues(state)) queue.entries.close();
     done();
   },
@@ -85,6 +84,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     logEnd: 0,
     logicsTimestamp: 0,
     dirty: new Set(),
+    syncing: undefined,
     heldByConnection: new Map(),
     heldCount: 0,
     woken: [],
@@ -319,16 +319,53 @@ function writeBehind(state: HostState): void {
   for (const queue of state.dirty) queue.entries.flush();
 }
 
-/** Everything that was dispatched is in the files and synced: the broker may move its checkpoint. */
+/**
+ * Writes out and syncs everything that was dispatched, one queue after the other on the I/O thread, then tells the
+ * broker, which may move its checkpoint. A queue that gets entries meanwhile is dirty again and not vouched for.
+ */
 function onFlush(state: HostState): void {
-  for (const queue of state.dirty) {
-    queue.entries.flush();
-    queue.entries.sync();
-    queue.isDirty = false;
+  if (state.syncing !== undefined) {
+    state.syncing.isAskedAgain = true;
+    return;
   }
+  const queues = [...state.dirty];
   state.dirty.clear();
-  const { logicsTimestamp } = state;
-  state.context.send(state.options.broker, brokerMessages.queuesFlushed, { logicsTimestamp });
+  for (const queue of queues) {
+    queue.isDirty = false;
+    queue.entries.flush();
+  }
+  state.syncing = { queues, logicsTimestamp: state.logicsTimestamp, isAskedAgain: false };
+  syncNext(state);
+}
+
+/** Goes on until a queue has to wait for the device; a loop, because most have nothing to sync and answer at once. */
+function syncNext(state: HostState): void {
+  for (let queue = state.syncing!.queues.pop(); queue !== undefined; queue = state.syncing!.queues.pop()) {
+    let isAtOnce = true;
+    let isDone = false;
+    const { topic, queueId } = queue;
+    queue.entries.syncLater((error) => {
+      isDone = error === undefined;
+      if (error !== undefined) {
+        // The checkpoint stays where it is; the entries can be built again from the log.
+        state.context.log.error(`consume queue ${topic}-${queueId} could not be synced: ${error.message}`);
+        finishFlush(state, false);
+      } else if (!isAtOnce) {
+        syncNext(state);
+      }
+    });
+    isAtOnce = false;
+    if (!isDone) return;
+  }
+  finishFlush(state, true);
+}
+
+function finishFlush(state: HostState, isSynced: boolean): void {
+  const { logicsTimestamp, isAskedAgain } = state.syncing!;
+  state.syncing = undefined;
+  const vouched = isSynced ? logicsTimestamp : 0;
+  state.context.send(state.options.broker, brokerMessages.queuesFlushed, { logicsTimestamp: vouched });
+  if (isAskedAgain) onFlush(state);
 }
 
 /** Queues that nobody used for a while give their buffers and file handles back. */

@@ -7,7 +7,8 @@
  * without the order configuration would be noticed much later.
  */
 import { dirname } from 'node:path';
-import { type Disk, replaceFile } from '../../base/disk.js';
+import { type Disk, DiskError, replaceFile } from '../../base/disk.js';
+import { StartError } from '../../base/start-error.js';
 import type { Log } from '../../runtime/actor.js';
 import { KvTable } from './kv-table.js';
 import type { Limits } from './limits.js';
@@ -23,16 +24,27 @@ export class KvConfig {
     readonly table: KvTable,
   ) {}
 
-  /** Reads the file. Throws DiskError when it cannot be read or its directory not be written, and Error when it is damaged. */
-  static load(disk: Disk, path: string, limits: Limits, log: Log): KvConfig {
+  /** Reads the file. Throws StartError, with `role` in front, when it is damaged or its directory cannot be used. */
+  static load(disk: Disk, path: string, role: string, limits: Limits, log: Log): KvConfig {
+    try {
+      return KvConfig.read(disk, path, role, limits, log);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      throw new StartError(
+        `${role}: the KV configuration ${path} cannot be used (${error.message}): make its directory readable and writable, or choose another one with --store or kvConfigPath`,
+      );
+    }
+  }
+
+  private static read(disk: Disk, path: string, role: string, limits: Limits, log: Log): KvConfig {
     makeDurableDirectory(disk, dirname(path));
     checkWritable(disk, path);
     const table = new KvTable(limits);
     const kv = new KvConfig(disk, path, table);
-    const problem = kv.read(path, limits.responseBytes);
+    const problem = kv.take(path, limits.responseBytes);
     if (problem === undefined) return kv;
     const backupPath = `${path}.bak`;
-    const backupProblem = kv.read(backupPath, limits.responseBytes);
+    const backupProblem = kv.take(backupPath, limits.responseBytes);
     if (backupProblem === undefined) {
       log.warn('KV configuration read from its backup', { path: backupPath, because: `${path} ${problem}` });
       return kv;
@@ -43,10 +55,13 @@ export class KvConfig {
       return kv;
     }
     const [damagedPath, damage] = isNew ? [backupPath, backupProblem] : [path, problem];
-    throw new Error(`${damagedPath} ${damage}: repair it, or remove it to start without KV configuration`);
+    throw new StartError(
+      `${role}: ${damagedPath} ${damage}: repair it, or remove it to start without KV configuration`,
+    );
   }
 
-  private read(path: string, maxBytes: number): string | undefined {
+  /** Answers what is wrong with the file, or undefined when its content is in. */
+  private take(path: string, maxBytes: number): string | undefined {
     const bytes = this.disk.stat(path)?.bytes;
     if (bytes === undefined) return MISSING;
     if (bytes === 0) return EMPTY;

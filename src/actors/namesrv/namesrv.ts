@@ -31,7 +31,7 @@ import { SettingsFile } from './settings-file.js';
 export interface NamesrvOptions {
   /** Where answers go. */
   readonly front: ActorId;
-  /** Name of the unit in metrics: `namesrv-a`. */
+  /** Name of the unit in metrics and messages: `namesrv-a`. */
   readonly unit: string;
   readonly settings: NamesrvSettings;
   /** Bounds other than the default ones, for tests. */
@@ -97,7 +97,7 @@ export const namesrvActor = actor<State, typeof messages, NamesrvOptions>('names
 function start(context: Context, options: NamesrvOptions): State {
   const { front, unit, settings } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const kv = KvConfig.load(context.disk, settings.kvConfigPath, limits, context.log);
+  const kv = KvConfig.load(context.disk, settings.kvConfigPath, unit, limits, context.log);
   const routes = new RouteTable(limits);
   const peers = new Map<number, string>();
   const state: State = {
@@ -119,7 +119,6 @@ function start(context: Context, options: NamesrvOptions): State {
     counters: new RequestCounters(context.meter, unit),
     gauges: makeGauges(context, unit),
   };
-  context.report('KV configuration', settings.kvConfigPath);
   context.after(FIRST_SCAN_MS, () => scanBrokers(state));
   return state;
 }

@@ -17,7 +17,8 @@ export interface TopicEntry extends QueueData {
   readonly topicName: string;
 }
 
-export interface Registration {
+/** What the header of a registration says, and how its body is told from another one. */
+export interface BrokerIdentity {
   readonly clusterName: string;
   readonly brokerName: string;
   readonly brokerAddr: string;
@@ -25,6 +26,10 @@ export interface Registration {
   readonly haServerAddr: string;
   /** The connection that the registration came by; the broker goes when it closes. */
   readonly connection: number;
+  readonly bodyDigest: string;
+}
+
+export interface Registration extends BrokerIdentity {
   readonly dataVersion: DataVersion;
   readonly topics: ReadonlyMap<string, TopicEntry>;
   /** Undefined (brokers before 3.0.11 do not say): as before. */

@@ -11,7 +11,14 @@
  */
 import type { DataVersion } from '../../remoting/bodies/tables.js';
 import type { Limits } from './limits.js';
-import { MASTER_ID, type QueueData, type Registration, registrationRefusal, type TopicEntry } from './registration.js';
+import {
+  type BrokerIdentity,
+  MASTER_ID,
+  type QueueData,
+  type Registration,
+  registrationRefusal,
+  type TopicEntry,
+} from './registration.js';
 
 /** A broker that did not register for longer is removed. Source: RouteInfoManager.BROKER_CHANNEL_EXPIRED_TIME. */
 export const BROKER_EXPIRY_MS = 120_000;
@@ -40,18 +47,20 @@ export interface LiveBroker {
   readonly haServerAddr: string;
   readonly connection: number;
   readonly dataVersion: DataVersion;
+  /** Of the body of the last registration. */
+  readonly bodyDigest: string;
   lastRegisteredMs: number;
 }
 
-export type RegisterResult =
-  | { readonly refusal: string }
-  | {
-      readonly refusal?: undefined;
-      /** Of the master, for a slave whose master is alive. */
-      readonly masterAddr: string | undefined;
-      readonly haServerAddr: string | undefined;
-      readonly isNew: boolean;
-    };
+/** What a broker is told that is in. */
+export interface Registered {
+  readonly refusal?: undefined;
+  /** Of the master, for a slave whose master is alive. */
+  readonly masterAddr: string | undefined;
+  readonly haServerAddr: string | undefined;
+  readonly isNew: boolean;
+}
+export type RegisterResult = { readonly refusal: string } | Registered;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -74,7 +83,7 @@ export class RouteTable {
   register(registration: Registration, nowMs: number): RegisterResult {
     const refusal = registrationRefusal(this, registration, this.limits);
     if (refusal !== undefined) return { refusal };
-    const { clusterName, brokerName, brokerAddr, brokerId, haServerAddr, connection, dataVersion } = registration;
+    const { clusterName, brokerName, brokerAddr, brokerId, dataVersion } = registration;
     const brokerNames = this.clusters.get(clusterName) ?? new Set<string>();
     this.clusters.set(clusterName, brokerNames.add(brokerName));
     const broker = this.brokers.get(brokerName) ?? { name: brokerName, cluster: clusterName, addresses: new Map() };
@@ -84,12 +93,31 @@ export class RouteTable {
     if (brokerId === MASTER_ID && (isFirst || this.isChanged(brokerAddr, dataVersion))) {
       for (const entry of registration.topics.values()) this.putQueueData(brokerName, entry);
     }
+    this.putFilterServers(brokerAddr, registration.filterServers);
+    return this.putLive(broker, registration, dataVersion, nowMs);
+  }
+
+  /**
+   * Takes a registration whose body is, byte for byte, the one that the broker at this address registered with last: then
+   * nothing of it has to be read. Undefined when it is another one, or when that broker is not known by this name and id.
+   */
+  repeat(identity: BrokerIdentity, nowMs: number): Registered | undefined {
+    const { clusterName, brokerName, brokerId, brokerAddr, bodyDigest } = identity;
+    const broker = this.brokers.get(brokerName);
+    const live = this.live.get(brokerAddr);
+    const isKnown = broker?.addresses.get(brokerId) === brokerAddr && this.clusters.get(clusterName)?.has(brokerName);
+    if (broker === undefined || live?.bodyDigest !== bodyDigest || isKnown !== true) return undefined;
+    return this.putLive(broker, identity, live.dataVersion, nowMs);
+  }
+
+  private putLive(broker: Broker, identity: BrokerIdentity, dataVersion: DataVersion, nowMs: number): Registered {
+    const { brokerId, brokerAddr, haServerAddr, connection, bodyDigest } = identity;
     const isNew = !this.live.has(brokerAddr);
     this.forgetConnection(brokerAddr);
-    this.live.set(brokerAddr, { address: brokerAddr, haServerAddr, connection, dataVersion, lastRegisteredMs: nowMs });
+    const live = { address: brokerAddr, haServerAddr, connection, dataVersion, bodyDigest, lastRegisteredMs: nowMs };
+    this.live.set(brokerAddr, live);
     const addresses = this.addressesByConnection.get(connection) ?? new Set<string>();
     this.addressesByConnection.set(connection, addresses.add(brokerAddr));
-    this.putFilterServers(brokerAddr, registration.filterServers);
 
     const masterAddr = brokerId === MASTER_ID ? undefined : broker.addresses.get(MASTER_ID);
     const master = masterAddr === undefined ? undefined : this.live.get(masterAddr);

@@ -19,7 +19,7 @@ function fixture(files: Readonly<Record<string, string>> = {}) {
     warnings.push(text);
   };
   const log: Log = { debug: note, info: note, warn: note, error: note };
-  const load = (): KvConfig => KvConfig.load(disk, PATH, defaultLimits, log);
+  const load = (): KvConfig => KvConfig.load(disk, PATH, 'namesrv-a', defaultLimits, log);
   const content = (name: string): string | undefined => disk.readFile(`/namesrv/${name}`)?.toString();
   return { disk, warnings, load, content };
 }
@@ -71,9 +71,9 @@ for (const [what, main] of [
 files('refuses to start with a damaged file and no backup, naming the file and the remedy', () => {
   assert.throws(
     fixture({ 'kvConfig.json': '{"configTable":' }).load,
-    /^\/namesrv\/kvConfig.json is damaged .*remove it/,
+    /^namesrv-a: \/namesrv\/kvConfig.json is damaged .*remove it/,
   );
-  assert.throws(fixture({ 'kvConfig.json.bak': 'x' }).load, /^\/namesrv\/kvConfig.json.bak is damaged/);
+  assert.throws(fixture({ 'kvConfig.json.bak': 'x' }).load, /^namesrv-a: \/namesrv\/kvConfig.json.bak is damaged/);
 });
 
 files('starts empty with an empty file, as Apache does', () => {
@@ -85,7 +85,7 @@ files('starts empty with an empty file, as Apache does', () => {
 files('refuses to start in a directory that cannot be written', () => {
   const { disk, load } = fixture();
   disk.inject({ operation: 'write', pathPart: '/namesrv/', code: 'EACCES', times: 1 });
-  assert.throws(load, /EACCES/);
+  assert.throws(load, /^namesrv-a: .*\/namesrv\/kvConfig.json cannot be used .*EACCES.*--store/);
 });
 
 files('keeps the old file when a write fails, and saves at the next try', () => {
@@ -144,7 +144,7 @@ table('refuses beyond its bounds and takes what makes it smaller', () => {
   const { disk } = fixture();
   const limits = { ...defaultLimits, kvEntries: 3, kvBytes: 20 };
   const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const kv = KvConfig.load(disk, PATH, limits, log).table;
+  const kv = KvConfig.load(disk, PATH, 'namesrv-a', limits, log).table;
   assert.is(kv.put('N', 'a', '12345678'), undefined);
   assert.match(kv.put('N', 'b', '1234567890')!, /10 bytes of at most 20/);
   assert.is(kv.put('N', 'b', '123456789'), undefined);

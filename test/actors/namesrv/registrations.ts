@@ -19,6 +19,7 @@ export function registration(changes: Changes = {}): Registration {
     brokerId: 0,
     haServerAddr: '10.0.0.1:10912',
     connection: 1,
+    bodyDigest: 'one',
     dataVersion: { counter: 1, timestamp: 1 },
     topics: new Map(topics.map((entry) => [entry.topicName, entry])),
     filterServers: [],

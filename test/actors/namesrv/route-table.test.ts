@@ -1,7 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { defaultLimits, type Limits } from '../../../src/actors/namesrv/limits.js';
+import { prng } from '../../../src/base/prng.js';
 import { BROKER_EXPIRY_MS, RouteTable } from '../../../src/actors/namesrv/route-table.js';
+import { seedOf } from '../../support/seed.js';
 import { type Changes, registration, topicEntry } from './registrations.js';
 
 const version = (counter: number) => ({ counter, timestamp: 1 });
@@ -89,6 +91,28 @@ register('keeps, replaces and removes filter servers', () => {
   assert.equal(routes.filterServers.get('10.0.0.1:10911'), ['f:1']);
   routes.register(registration({ filterServers: [] }), 0);
   assert.is(routes.filterServers.size, 0);
+});
+
+register('recognises a repeated body by name, id, address and digest, and counts it as a registration', () => {
+  const routes = table();
+  const slave = registration({ brokerId: 1, brokerAddr: '10.0.0.2:10911', bodyDigest: 'slave' });
+  assert.is(routes.repeat(registration(), 0), undefined);
+  routes.register(registration(), 0);
+  routes.register(slave, 0);
+  for (const other of [
+    { bodyDigest: 'other' },
+    { brokerName: 'broker-b' },
+    { clusterName: 'D' },
+    { brokerId: 1 },
+    { brokerAddr: '10.0.0.2:10911' },
+  ]) {
+    assert.is(routes.repeat(registration(other), 0), undefined, JSON.stringify(other));
+  }
+  assert.is(routes.repeat(registration({ connection: 7 }), 50_000)?.isNew, false);
+  const told = routes.repeat(slave, 50_000);
+  assert.equal(told, { masterAddr: '10.0.0.1:10911', haServerAddr: '10.0.0.1:10912', isNew: false });
+  assert.is(routes.expire(130_000).length, 0);
+  assert.equal([...routes.closed(7)], ['10.0.0.1:10911'], 'it belongs to the connection of the last one');
 });
 
 register('changes versions exactly when a route changes', () => {
@@ -212,6 +236,41 @@ removal('can still expire after somebody unregistered another broker with their 
 });
 
 removal.run();
+
+const repeats = suite('route table: repeated bodies');
+
+repeats('leave the same tables, whether they are recognised or read', () => {
+  const seed = seedOf('repeated registrations');
+  const random = prng(seed);
+  const [recognising, reading] = [table(), table()];
+  for (let step = 0; step < 3000; step++) {
+    const counter = random.below(3);
+    const topics = [topicEntry('T', { perm: counter }), topicEntry(`t${random.below(3)}`)];
+    const filterServers = random.chance(0.2) ? ['f:1'] : [];
+    const one = registration({
+      clusterName: random.pick(['C', 'D']),
+      brokerName: random.pick(['a', 'b']),
+      brokerId: random.below(3),
+      brokerAddr: `10.0.0.${random.below(4)}:1`,
+      connection: random.below(5),
+      dataVersion: version(counter),
+      topics,
+      filterServers,
+      bodyDigest: JSON.stringify([counter, topics, filterServers]),
+    });
+    const told = recognising.repeat(one, step) ?? recognising.register(one, step);
+    assert.equal(told, reading.register(one, step), `SEED=${seed} step ${step}`);
+    for (const routes of [recognising, reading]) {
+      if (step % 7 === 0) routes.closed(step % 5);
+      if (step % 11 === 0) routes.setWritable('a', false);
+      if (step % 13 === 0) routes.deleteTopic('T', 'C');
+      if (step % 17 === 0) routes.unregister('b', '10.0.0.1:1', 0);
+    }
+    assert.equal(snapshot(recognising), snapshot(reading), `SEED=${seed} step ${step}`);
+  }
+});
+
+repeats.run();
 
 const admin = suite('route table: administration');
 

@@ -142,6 +142,9 @@ function compile(table: HeaderTable, from: 'scan' | 'map'): Decoder {
     if (field.required) lines.push(`if (${isAbsent}) return missing('${field.wire}', '${name}');`);
     const value = from === 'scan' ? scanExpression(field.type, at) : `parsers.${field.type}(${at})`;
     lines.push(`const ${name}_ = ${isAbsent} ? undefined : ${value};`);
+    if (from === 'scan' && field.type !== 'string' && field.type !== 'boolean') {
+      lines.push('if (source.fault >= 0) return new HeaderProblem(source.faultText());');
+    }
     if (from === 'map' && field.type !== 'string') {
       lines.push(
         `if (${at} !== undefined && ${name}_ === undefined) return malformed('${field.wire}', '${field.type}', ${at});`,
@@ -151,7 +154,6 @@ function compile(table: HeaderTable, from: 'scan' | 'map'): Decoder {
   const body = [
     ...(from === 'scan' ? ['source.fault = -1;'] : []),
     ...lines,
-    ...(from === 'scan' ? ['if (source.fault >= 0) return new HeaderProblem(source.faultText());'] : []),
     `return { ${fields.map(([name]) => `${name}: ${name}_`).join(', ')} };`,
   ].join('\n');
   const make = new Function(
@@ -191,7 +193,7 @@ const PARSERS = {
   int: (text: string): number | undefined => integerWithin(text, -0x8000_0000, 0x7fff_ffff),
   long: (text: string): number | undefined => integerWithin(text, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
   time: (text: string): number | undefined => {
-    const value = integerWithin(text, -(2 ** 63), 2 ** 63);
+    const value = integerWithin(text, -1e19, 1e19);
     if (value === undefined) return undefined;
     return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
   },

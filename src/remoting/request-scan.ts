@@ -15,32 +15,11 @@
  */
 import { invariant } from '../base/invariant.js';
 import { Serialization } from './frame.js';
-import {
-  closingQuote,
-  endOfLiteral,
-  NULL,
-  skipSpace,
-  skipValue,
-  startsWith,
-  TRUE,
-  unescapeString,
-} from './json-bytes.js';
+import { ABSENT, ESCAPED, HeaderFields, MAX_EXT_FIELDS, RAW, REMARK_SLOT } from './header-fields.js';
+import { closingQuote, endOfLiteral, NULL, skipSpace, skipValue, startsWith } from './json-bytes.js';
 import { Language, languageNames } from './version.js';
 
-/** More ext fields than this are refused; the largest header of the protocol has 17. */
-export const MAX_EXT_FIELDS = 64;
-
-/** Slot of the remark behind the ext fields, so that the accessors for text serve it too. */
-const REMARK_SLOT = MAX_EXT_FIELDS;
-
-/** How the bytes of a value are to be read. */
-const RAW = 0;
-const ESCAPED = 1;
-/** null in JSON, empty in binary (which Java reads as null): the field counts as absent. */
-const ABSENT = 2;
-
-/** Unescaped values up to this length reuse one scratch buffer. */
-const SCRATCH_BYTES = 4096;
+export { fnv1a, HeaderKey } from './header-fields.js';
 
 /** Binary header up to and including the length of the remark. */
 const BINARY = {
@@ -63,27 +42,7 @@ const KNOWN_KEYS = ['code', 'flag', 'opaque', 'version', 'language', 'extFields'
 const WORD_JAVA = 0x4a415641;
 const LANGUAGE_NAMES = languageNames.map((name) => Buffer.from(name));
 
-const TWO_53 = 2 ** 53;
-const TWO_63 = 2 ** 63;
-/** A long has at most this many digits; more could only be leading zeros. */
-const MAX_LONG_DIGITS = 19;
-
-/** A key to look up with `findKey`, encoded once. */
-export class HeaderKey {
-  readonly bytes: Uint8Array;
-  readonly mark: number;
-  constructor(readonly text: string) {
-    this.bytes = Buffer.from(text);
-    this.mark = markOf(this.bytes, 0, this.bytes.length);
-  }
-}
-
-/** Length, first and last byte of a key in one word: nearly always enough to tell two keys apart. */
-function markOf(bytes: Uint8Array, from: number, to: number): number {
-  return from === to ? 0 : (Math.min(to - from, 0x7fff) << 16) | (bytes[from] << 8) | bytes[to - 1];
-}
-
-export class RequestScan {
+export class RequestScan extends HeaderFields {
   code = 0;
   /** The wire's request id, a signed int32 that the response repeats. */
   opaque = 0;
@@ -93,33 +52,13 @@ export class RequestScan {
   language = 0;
   version = 0;
   serialization: Serialization = Serialization.JSON;
-  /** Number of ext fields. Index i of the accessors is the i-th of them. */
-  count = 0;
-  /** Index of the first field that an accessor could not read as asked, or -1. */
-  fault = -1;
   /** Why `scan` answered false; empty otherwise. */
   problem = '';
   /** Where in the header that was, in bytes from its start. */
   problemAt = 0;
 
-  /** Where the ext fields lie in the scanned buffer. Values of JSON strings exclude the quotes. */
-  readonly keyStart = new Int32Array(MAX_EXT_FIELDS);
-  readonly keyLength = new Int32Array(MAX_EXT_FIELDS);
-  readonly valueStart = new Int32Array(MAX_EXT_FIELDS + 1);
-  readonly valueLength = new Int32Array(MAX_EXT_FIELDS + 1);
-
-  private readonly valueKind = new Uint8Array(MAX_EXT_FIELDS + 1);
-  private readonly keyEscaped = new Uint8Array(MAX_EXT_FIELDS);
-  private readonly keyMark = new Int32Array(MAX_EXT_FIELDS);
-  /** Last field with this one-letter key. Stale entries are told by `keyMark`, so it is never cleared. */
-  private readonly letterSlot = new Uint8Array(256);
-  private readonly ownScratch = new Uint8Array(SCRATCH_BYTES);
-  private scratch = this.ownScratch;
-  private faultIsLong = false;
   private number = 0;
   private start = 0;
-  private buffer: Buffer = Buffer.alloc(0);
-  private view: DataView = new DataView(new ArrayBuffer(0));
 
   /**
    * Scans the header in [start, end). `view` must cover the same bytes as `buffer`, index for index; both may be backed by a
@@ -129,8 +68,7 @@ export class RequestScan {
     if (start < 0 || end < start || end > buffer.length || end > view.byteLength) {
       invariant(false, 'header range outside its buffer', start, end, buffer.length, view.byteLength);
     }
-    this.buffer = buffer;
-    this.view = view;
+    this.reset(buffer, view);
     this.start = start;
     this.code = 0;
     this.opaque = 0;
@@ -138,11 +76,8 @@ export class RequestScan {
     this.language = Language.JAVA;
     this.version = 0;
     this.serialization = serialization;
-    this.count = 0;
-    this.fault = -1;
     this.problem = '';
     this.problemAt = 0;
-    this.scratch = this.ownScratch;
     this.valueKind[REMARK_SLOT] = ABSENT;
     return serialization === Serialization.JSON ? this.scanJson(start, end) : this.scanBinary(start, end);
   }
@@ -155,191 +90,9 @@ export class RequestScan {
     return (this.flag & 2) !== 0;
   }
 
-  /** Index of the field with this one-letter key, given as its byte; -1 when absent. The last of duplicates wins, as in Java. */
-  find(letter: number): number {
-    const slot = this.letterSlot[letter];
-    if (slot >= this.count || this.keyMark[slot] !== ((1 << 16) | (letter << 8) | letter)) return -1;
-    return this.valueKind[slot] === ABSENT ? -1 : slot;
-  }
-
-  /** Index of the field with this key, -1 when absent. The last of duplicates wins. */
-  findKey(key: HeaderKey): number {
-    for (let index = this.count - 1; index >= 0; index--) {
-      if (this.keyMark[index] === key.mark && this.keyIs(index, key)) {
-        return this.valueKind[index] === ABSENT ? -1 : index;
-      }
-    }
-    return -1;
-  }
-
-  private keyIs(index: number, key: HeaderKey): boolean {
-    const from = this.keyStart[index];
-    const length = this.keyLength[index];
-    if (this.keyEscaped[index] === 0) {
-      return length === key.bytes.length && startsWith(this.buffer, from, from + length, key.bytes);
-    }
-    const unescapedLength = this.unescapeToScratch(from, length);
-    return unescapedLength === key.bytes.length && startsWith(this.scratch, 0, unescapedLength, key.bytes);
-  }
-
-  /**
-   * The field as int32, `absent` when index is negative. A value that Java's Integer.parseInt would refuse sets `fault`
-   * and reads as 0.
-   */
-  int(index: number, absent: number): number {
-    if (index < 0) return absent;
-    const value = this.integer(index);
-    if (value === (value | 0)) return value;
-    return this.setFault(index, false);
-  }
-
-  /** The field as a safe integer, `absent` when index is negative; anything else sets `fault` and reads as 0. */
-  long(index: number, absent: number): number {
-    if (index < 0) return absent;
-    const value = this.integer(index);
-    if (value > -TWO_53 && value < TWO_53) return value;
-    return this.setFault(index, true);
-  }
-
-  /**
-   * The field as a time in ms: as `long`, but what Java's long holds beyond 2^53 counts as "for ever" and reads as
-   * Number.MAX_SAFE_INTEGER or its negative (tools send Long.MAX_VALUE as the end of a range).
-   */
-  time(index: number, absent: number): number {
-    if (index < 0) return absent;
-    const value = this.integer(index);
-    if (Math.abs(value) <= TWO_63) return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
-    return this.setFault(index, true);
-  }
-
-  /** The field as Java's Boolean.parseBoolean reads it: true in any case is true, everything else false. */
-  boolean(index: number, absent: boolean): boolean {
-    if (index < 0) return absent;
-    let bytes: Uint8Array = this.buffer;
-    let from = this.valueStart[index];
-    let length = this.valueLength[index];
-    if (this.valueKind[index] === ESCAPED) {
-      length = this.unescapeToScratch(from, length);
-      bytes = this.scratch;
-      from = 0;
-    }
-    if (length !== TRUE.length) return false;
-    for (let at = 0; at < TRUE.length; at++) {
-      if ((bytes[from + at] | 0x20) !== TRUE[at]) return false;
-    }
-    return true;
-  }
-
-  /** The field as a string. Allocates: for paths that are not walked per message. */
-  string(index: number): string {
-    const from = this.valueStart[index];
-    const length = this.valueLength[index];
-    if (this.valueKind[index] !== ESCAPED) return this.buffer.toString('utf8', from, from + length);
-    const unescapedLength = this.unescapeToScratch(from, length);
-    return Buffer.from(this.scratch.buffer, 0, unescapedLength).toString('utf8');
-  }
-
-  /** The key of the field as a string. Allocates. */
-  key(index: number): string {
-    const from = this.keyStart[index];
-    const length = this.keyLength[index];
-    if (this.keyEscaped[index] === 0) return this.buffer.toString('utf8', from, from + length);
-    const unescapedLength = this.unescapeToScratch(from, length);
-    return Buffer.from(this.scratch.buffer, 0, unescapedLength).toString('utf8');
-  }
-
-  /** False for a field that is null in JSON or empty in the binary form. */
-  isPresent(index: number): boolean {
-    return this.valueKind[index] !== ABSENT;
-  }
-
   /** The remark, undefined when absent. Allocates. */
   remark(): string | undefined {
     return this.isPresent(REMARK_SLOT) ? this.string(REMARK_SLOT) : undefined;
-  }
-
-  /** Bytes that `copyTo` writes at most: exact unless the value holds JSON escapes. 0 for a negative index. */
-  unescapedLength(index: number): number {
-    return index < 0 ? 0 : this.valueLength[index];
-  }
-
-  /**
-   * Writes the value's bytes, JSON escapes undone, at `target[at..]` and answers how many; 0 for a negative index. The
-   * caller has reserved `unescapedLength(index)` bytes.
-   */
-  copyTo(index: number, target: Uint8Array, at: number): number {
-    if (index < 0) return 0;
-    const from = this.valueStart[index];
-    const length = this.valueLength[index];
-    if (at + length > target.length) invariant(false, 'no room for a header value', at, length, target.length);
-    if (this.valueKind[index] === ESCAPED) return unescapeString(this.buffer, from, from + length, target, at);
-    const bytes = this.buffer;
-    for (let offset = 0; offset < length; offset++) target[at + offset] = bytes[from + offset];
-    return length;
-  }
-
-  /** True when the value, escapes undone, is exactly these bytes. */
-  equals(index: number, expected: Uint8Array): boolean {
-    if (index < 0) return false;
-    const from = this.valueStart[index];
-    const length = this.valueLength[index];
-    if (this.valueKind[index] !== ESCAPED) {
-      return length === expected.length && startsWith(this.buffer, from, from + length, expected);
-    }
-    const unescapedLength = this.unescapeToScratch(from, length);
-    return unescapedLength === expected.length && startsWith(this.scratch, 0, unescapedLength, expected);
-  }
-
-  /** FNV-1a 32 over the value's bytes, escapes undone, as int32. The same as `fnv1a` of those bytes. */
-  hash(index: number): number {
-    const from = this.valueStart[index];
-    const length = this.valueLength[index];
-    if (this.valueKind[index] !== ESCAPED) return fnv1a(this.buffer, from, from + length);
-    return fnv1a(this.scratch, 0, this.unescapeToScratch(from, length));
-  }
-
-  /** What `fault` is about, for the remark of the response. Allocates. */
-  faultText(): string {
-    if (this.fault < 0) return '';
-    const wanted = this.faultIsLong ? 'a long below 2^53' : 'an int';
-    return `the header field <${this.key(this.fault)}> is not ${wanted}: "${this.string(this.fault).slice(0, 64)}"`;
-  }
-
-  private setFault(index: number, isLong: boolean): number {
-    if (this.fault < 0) {
-      this.fault = index;
-      this.faultIsLong = isLong;
-    }
-    return 0;
-  }
-
-  /** The value as an integer, NaN unless it is an optional sign and 1 to 19 digits. */
-  private integer(index: number): number {
-    let bytes: Uint8Array = this.buffer;
-    let from = this.valueStart[index];
-    let to = from + this.valueLength[index];
-    if (this.valueKind[index] === ESCAPED) {
-      to = this.unescapeToScratch(from, to - from);
-      bytes = this.scratch;
-      from = 0;
-    }
-    if (from === to) return Number.NaN;
-    const sign = bytes[from];
-    if (sign === 0x2d || sign === 0x2b) from++;
-    const digitCount = to - from;
-    if (digitCount === 0 || digitCount > MAX_LONG_DIGITS) return Number.NaN;
-    let value = 0;
-    for (let at = from; at < to; at++) {
-      const digit = bytes[at] - 0x30;
-      if (digit < 0 || digit > 9) return Number.NaN;
-      value = value * 10 + digit;
-    }
-    return sign === 0x2d ? 0 - value : value;
-  }
-
-  private unescapeToScratch(from: number, length: number): number {
-    if (length > this.scratch.length) this.scratch = new Uint8Array(length);
-    return unescapeString(this.buffer, from, from + length, this.scratch, 0);
   }
 
   private refuse(problem: string, at: number): false {
@@ -620,22 +373,6 @@ export class RequestScan {
     return 0;
   }
 
-  private putKey(index: number, start: number, length: number, isEscaped: boolean): void {
-    this.keyStart[index] = start;
-    this.keyLength[index] = length;
-    let mark = 0;
-    if (isEscaped) {
-      this.keyEscaped[index] = 1;
-      mark = markOf(this.scratch, 0, this.unescapeToScratch(start, length));
-    } else {
-      this.keyEscaped[index] = 0;
-      mark = markOf(this.buffer, start, start + length);
-    }
-    this.keyMark[index] = mark;
-    // The low byte is the last byte of the key: for a one-letter key the letter, for others an entry that `find` sees through.
-    if (mark >> 16 === 1) this.letterSlot[mark & 0xff] = index;
-  }
-
   private scanBinary(start: number, end: number): boolean {
     if (end - start < BINARY.bytes) return this.refuse('binary header is shorter than 21 bytes', end);
     const view = this.view;
@@ -676,11 +413,4 @@ export class RequestScan {
     this.count = count;
     return true;
   }
-}
-
-/** FNV-1a 32 over bytes [from, to), as int32. */
-export function fnv1a(bytes: Uint8Array, from: number, to: number): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let at = from; at < to; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193);
-  return hash;
 }

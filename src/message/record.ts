@@ -219,6 +219,7 @@ export type RecordProblem =
   | 'impossible length'
   | 'body checksum'
   | 'total size'
+  | 'zeros in topic or properties'
   | 'offset or time out of range';
 
 /** What checkRecord found. Reused: read it before the next call. */
@@ -244,8 +245,8 @@ function bad(reason: RecordProblem, size = -1): RecordCheck {
 
 /**
  * Looks at the record at `at`, of which at most `available` bytes are there (to the end of its file). Decides as
- * CommitLog.checkMessageAndReturnSize does, and also refuses what no Number can hold; the physical offset is not
- * compared with the position. The result is reused.
+ * CommitLog.checkMessageAndReturnSize does, and also refuses what no Number can hold and topics with zeros in them; the
+ * physical offset is not compared with the position. The result is reused.
  */
 export function checkRecord(
   buffer: Uint8Array,
@@ -281,6 +282,9 @@ export function checkRecord(
   const size = headBytes + bodyBytes + 3 + topicBytes + propertiesBytes;
   if (size > available) return bad('impossible length');
   if (size !== totalBytes) return bad('total size', totalBytes > 0 ? totalBytes : -1);
+  // No checksum covers the topic; a write that was cut off leaves zeros.
+  const topicAt = bodyAt + bodyBytes + 1;
+  for (let i = 0; i < topicBytes; i++) if (buffer[topicAt + i] === 0) return bad('zeros in topic or properties');
   const afterBornHost = at + RECORD.bornHost + bornHostBytes(sysFlag);
   if (
     !isOffset(readRounded(view, at + RECORD.queueOffset)) ||

@@ -134,6 +134,10 @@ class Recovery {
   /** Nothing older can be read: a queue with a gap begins anew behind it. */
   private isFullRebuild = false;
   private lastStoreTimestamp: number;
+  /** Store time of the record before the last one. */
+  private earlierStoreTimestamp = 0;
+  /** Offset of the last record if its properties end with a zero, else -1. */
+  private suspectAt = -1;
   private misplaced = 0;
   private dispatchedRecords = 0;
   private scannedBytes = 0;
@@ -277,10 +281,22 @@ class Recovery {
       this.isFullRebuild = true;
       end = this.rebuildFrom(from);
     }
+    end = this.withoutTornProperties(end);
     const isCut = this.cut(end, true);
     this.indexAgainUpTo(end.offset);
     this.sync(from, end.offset);
     return { offset: end.offset, isCut };
+  }
+
+  /**
+   * No checksum covers the properties. A write that was cut off within them leaves a last record that looks good and
+   * ends with zeros, which no client writes: it was acknowledged to nobody.
+   */
+  private withoutTornProperties(end: ScanResult): ScanResult {
+    if (this.suspectAt < 0 || end.stop === 'end') return end;
+    this.queues.truncateFrom(this.suspectAt);
+    this.lastStoreTimestamp = this.earlierStoreTimestamp;
+    return { ...end, stop: 'bad', offset: this.suspectAt, problem: 'zeros in topic or properties' };
   }
 
   private rebuildFrom(from: number): ScanResult {
@@ -354,7 +370,10 @@ class Recovery {
   }
 
   private onRecord(record: ScannedRecord): boolean {
+    this.earlierStoreTimestamp = this.lastStoreTimestamp;
     this.lastStoreTimestamp = record.storeTimestamp;
+    const lastByte = record.propertiesAt + record.propertiesBytes - 1;
+    this.suspectAt = record.propertiesBytes > 0 && record.buffer[lastByte] === 0 ? record.offset : -1;
     if (record.physicalOffset !== record.offset) this.misplaced++;
     if (record.offset - this.reportedAt >= PROGRESS_BYTES) this.progress(record.offset);
     if (record.offset < this.dispatchFrom) return true;

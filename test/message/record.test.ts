@@ -171,6 +171,10 @@ checks('says why', () => {
     'impossible length -1',
   );
   assert.is(
+    verdict((bytes) => bytes.writeInt8(0, tailAt + 9 + 1 + 5)),
+    'zeros in topic or properties -1',
+  );
+  assert.is(
     verdict((bytes) => bytes.writeInt32BE(-1, RECORD.queueOffset)),
     'offset or time out of range -1',
   );

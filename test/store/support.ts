@@ -64,6 +64,9 @@ export interface TestMessage {
   readonly body?: Uint8Array | string;
 }
 
+/** sysFlag of the parts of a transaction. */
+export const HALF = { none: 0, prepared: 4, commit: 8, rollback: 12 } as const;
+
 export const BORN_HOST = encodeHost('127.0.0.1', 51_234)!;
 export const STORE_HOST = encodeHost('127.0.0.1', 10_911)!;
 export const HOST_V6 = encodeHost('2001:db8::1', 10_911)!;

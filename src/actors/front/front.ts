@@ -94,6 +94,7 @@ function listenForHttp(state: State, where: { readonly host: string; readonly po
       context.ready();
     },
     failed: (error) => context.fail(error),
+    troubled: (code) => state.log.warn('http', 'the metrics listener cannot accept a connection', { code }),
   });
 }
 

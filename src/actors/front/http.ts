@@ -23,6 +23,8 @@ export interface HttpServer {
 export interface HttpEvents {
   listening(port: number): void;
   failed(error: StartError): void;
+  /** It listens, and cannot accept a connection. */
+  troubled(code: string): void;
 }
 
 /** The server of this thread. A front actor that crashes cannot close it: the next one does. */
@@ -46,8 +48,9 @@ export function startHttp(
   running = server;
   server.maxConnections = MAX_CONNECTIONS;
   server.on('error', (error: NodeJS.ErrnoException) => {
-    const role = { role: 'metrics', host: where.host };
-    events.failed(bindFailure(role, PORT_KIND.main, where.port, error.code ?? error.message));
+    const code = error.code ?? error.message;
+    if (server.listening) events.troubled(code);
+    else events.failed(bindFailure({ role: 'metrics', host: where.host }, PORT_KIND.main, where.port, code));
   });
   server.listen(where.port, where.host, () => events.listening((server.address() as AddressInfo).port));
   return { close: () => closeServer(server) };

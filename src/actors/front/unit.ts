@@ -1,4 +1,5 @@
 /** One unit's listeners, its bound ports, and what its connections have in common. */
+import { invariant } from '../../base/invariant.js';
 import type { ActorId, Context } from '../../runtime/actor.js';
 import type { Socket, SocketEvents } from '../../runtime/network.js';
 import type { Timer } from '../../runtime/timers.js';
@@ -38,6 +39,7 @@ export class Unit {
     readonly counters: UnitCounters,
     readonly budget: InputBudget,
   ) {
+    invariant(!options.hasHa || options.haActor >= 0, 'an HA port needs an HA actor', options.role);
     this.hosts = options.queueHosts;
     this.knownPort = options.port;
     for (const code of options.queueCodes) this.queueCodes[code] = 1;

@@ -183,7 +183,7 @@ export class Driver {
         role: 'broker-b',
         port: at(PORT.brokerB),
         hasVip: true,
-        hasHa: true,
+        hasHa: false,
         actor: ID.brokerB,
       },
     ];

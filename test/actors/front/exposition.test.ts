@@ -137,7 +137,9 @@ http.after.each(() => {
 
 function listen(exposition: Exposition, port = 0): Promise<number> {
   return new Promise((resolve, reject) => {
-    opened.push(startHttp({ host: '127.0.0.1', port }, exposition, { listening: resolve, failed: reject }));
+    opened.push(
+      startHttp({ host: '127.0.0.1', port }, exposition, { listening: resolve, failed: reject, troubled: reject }),
+    );
   });
 }
 

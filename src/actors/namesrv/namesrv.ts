@@ -44,15 +44,18 @@ export const messages = messageTable(connectionRows);
 const FIRST_SCAN_MS = 5 * MS_PER_SECOND;
 const SCAN_MS = 10 * MS_PER_SECOND;
 
+const NO_BODY = Buffer.alloc(0);
+
 /** The header word in front of every frame that the front hands on. */
 const HEADER_WORD_BYTES = 4;
 
 interface State extends NameServer {
   readonly context: Context;
   readonly front: ActorId;
+  readonly limits: Limits;
   readonly scan: RequestScan;
   readonly writer: ResponseWriter;
-  /** `host:port` by connection; the front bounds how many there are. */
+  /** `host:port` by connection; the front bounds how many there are (maxConnections). */
   readonly peers: Map<number, string>;
   /** Answers that leave at the end of the turn, when the KV configuration is on disk; no more than frames of one turn. */
   waiting: { readonly to: ReplyTo; readonly answer: Answer }[];
@@ -151,7 +154,7 @@ function onFrame(state: State, message: MessageOf<typeof messages, 'frame'>): vo
   const code = handler === undefined ? UNSUPPORTED : requestCodeName(scan.code);
   state.counters.request(code).add(1);
   // Copied: what is kept of a body must not hold the ring's memory, and inflating needs ordinary memory.
-  const body = Buffer.from(buffer.subarray(bodyAt, end));
+  const body = bodyAt === end ? NO_BODY : Buffer.from(buffer.subarray(bodyAt, end));
   const request: Request = { scan, connection, body };
   const answer = handler === undefined ? unsupported(scan.code) : handler(state, request);
   if (answer.needsSavedKv) state.isSaveWanted = true;

@@ -1,8 +1,10 @@
 /**
  * What a name server does for each request code of 4.x. Source: DefaultRequestProcessor 4.9.7. Where Apache runs into an
- * exception because a field or a body is missing, the answer says which.
+ * exception because a field or a body is missing, the answer says which. What is logged of a request is bounded: names that
+ * the tables know, or cut.
  */
 import { createHash } from 'node:crypto';
+import { shown } from '../../../config/notes.js';
 import { decodeRegisterBroker } from '../../remoting/bodies/register-broker.js';
 import { clusterInfo, topicList } from '../../remoting/bodies/routes.js';
 import { dataVersion } from '../../remoting/bodies/tables.js';
@@ -15,7 +17,6 @@ import type { Log } from '../../runtime/actor.js';
 import { type Answer, fail, ok, okWhenSaved, type Request } from './answer.js';
 import type { KvConfig } from './kv-config.js';
 import { ORDER_TOPIC_CONFIG } from './kv-table.js';
-import type { Limits } from './limits.js';
 import type { BrokerIdentity } from './registration.js';
 import { clusterInfoOf } from './route-body.js';
 import type { RouteCache } from './route-cache.js';
@@ -25,7 +26,6 @@ import type { SettingsFile } from './settings-file.js';
 /** What handlers work on. */
 export interface NameServer {
   readonly log: Log;
-  readonly limits: Limits;
   readonly routes: RouteTable;
   readonly routeCache: RouteCache;
   readonly kv: KvConfig;
@@ -75,8 +75,15 @@ export const processors: ReadonlyMap<number, Handler> = new Map([
 
   on(requests.registerBroker, register),
   on(requests.unregisterBroker, (server, { brokerName, brokerAddr, brokerId }, { connection }) => {
-    server.routes.unregister(brokerName, brokerAddr, brokerId);
-    server.log.info('broker unregistered', { brokerName, brokerId, brokerAddr, by: server.peer(connection) });
+    const removed = server.routes.unregister(brokerName, brokerAddr, brokerId);
+    if (removed !== undefined) {
+      server.log.info('broker unregistered', {
+        brokerName,
+        brokerId,
+        brokerAddr: removed,
+        by: server.peer(connection),
+      });
+    }
     return ok();
   }),
   on(requests.queryDataVersion, (server, { brokerAddr }, { body }) => {
@@ -107,17 +114,19 @@ export const processors: ReadonlyMap<number, Handler> = new Map([
 
   on(requests.wipeWritePermOfBroker, (server, { brokerName }, { connection }) => {
     const count = server.routes.setWritable(brokerName, false);
-    server.log.info('write permission wiped', { brokerName, topics: count, by: server.peer(connection) });
+    if (count > 0)
+      server.log.info('write permission wiped', { brokerName, topics: count, by: server.peer(connection) });
     return ok(undefined, [[WIPED.wipeTopicCount, String(count)]]);
   }),
   on(requests.addWritePermOfBroker, (server, { brokerName }, { connection }) => {
     const count = server.routes.setWritable(brokerName, true);
-    server.log.info('write permission added', { brokerName, topics: count, by: server.peer(connection) });
+    if (count > 0)
+      server.log.info('write permission added', { brokerName, topics: count, by: server.peer(connection) });
     return ok(undefined, [[ADDED.addTopicCount, String(count)]]);
   }),
   on(requests.deleteTopicInNamesrv, (server, { topic, clusterName = '' }, { connection }) => {
-    server.routes.deleteTopic(topic, clusterName === '' ? undefined : clusterName);
-    server.log.info('topic deleted', { topic, clusterName, by: server.peer(connection) });
+    const brokers = server.routes.deleteTopic(topic, clusterName === '' ? undefined : clusterName);
+    if (brokers > 0) server.log.info('topic deleted', { topic, clusterName, brokers, by: server.peer(connection) });
     return ok();
   }),
 
@@ -179,7 +188,8 @@ function register(
   const result = server.routes.register({ ...identity, dataVersion, topics, filterServers }, server.nowMs());
   const { brokerName, brokerId, brokerAddr } = identity;
   if (result.refusal !== undefined) {
-    server.log.warn('registration refused', { brokerName, brokerId, brokerAddr, because: result.refusal });
+    const who = { brokerName: shown(brokerName), brokerId, brokerAddr: shown(brokerAddr) };
+    server.log.warn('registration refused', { ...who, because: result.refusal });
     return fail(ResponseCode.SYSTEM_ERROR, result.refusal);
   }
   if (result.isNew) server.log.info('broker registered', { brokerName, brokerId, brokerAddr, topics: topics.size });

@@ -176,16 +176,16 @@ export class RouteTable {
 
   /**
    * As Apache: the id of that broker name goes, whatever address it has; with the last id go its name and its topics. The
-   * address stays known as live while another broker name has it, so that it can still expire.
+   * address stays known as live while another broker name has it, so that it can still expire. Answers what was under the id.
    */
-  unregister(brokerName: string, brokerAddr: string, brokerId: number): void {
+  unregister(brokerName: string, brokerAddr: string, brokerId: number): string | undefined {
     const broker = this.brokers.get(brokerName);
+    const removed = broker?.addresses.get(brokerId);
     if (broker?.addresses.delete(brokerId) === true) this.brokersVersion++;
     if (broker?.addresses.size === 0) this.removeBrokers(new Set([brokerName]));
-    for (const { addresses } of this.brokers.values()) {
-      for (const address of addresses.values()) if (address === brokerAddr) return;
-    }
-    this.forget(brokerAddr);
+    const holds = ({ addresses }: Broker): boolean => [...addresses.values()].includes(brokerAddr);
+    if (![...this.brokers.values()].some(holds)) this.forget(brokerAddr);
+    return removed;
   }
 
   /** The connection is gone and with it every broker that registered by it last. Answers their addresses. */
@@ -234,11 +234,12 @@ export class RouteTable {
     }
   }
 
-  private removeQueueData(topic: Topic, brokerName: string): void {
-    if (!topic.queues.delete(brokerName)) return;
+  private removeQueueData(topic: Topic, brokerName: string): boolean {
+    if (!topic.queues.delete(brokerName)) return false;
     this.queueRows--;
     topic.version = ++this.topicVersions;
     if (topic.queues.size === 0) this.topics.delete(topic.name);
+    return true;
   }
 
   /** Drops what is known by an address that no broker name holds any more, or is about to lose. */
@@ -256,12 +257,12 @@ export class RouteTable {
     if (addresses?.size === 0) this.addressesByConnection.delete(connection);
   }
 
-  /** Takes the topic from the brokers of one cluster, or from all of them. Brokers that still have it bring it back. */
-  deleteTopic(topicName: string, cluster: string | undefined): void {
+  /** Takes the topic from the brokers of one cluster, or from all of them; answers from how many. */
+  deleteTopic(topicName: string, cluster: string | undefined): number {
     const topic = this.topics.get(topicName);
-    if (topic === undefined) return;
-    const brokerNames = cluster === undefined ? [...topic.queues.keys()] : (this.clusters.get(cluster) ?? []);
-    for (const brokerName of brokerNames) this.removeQueueData(topic, brokerName);
+    if (topic === undefined) return 0;
+    const brokerNames = [...(cluster === undefined ? topic.queues.keys() : (this.clusters.get(cluster) ?? []))];
+    return brokerNames.filter((brokerName) => this.removeQueueData(topic, brokerName)).length;
   }
 
   /**

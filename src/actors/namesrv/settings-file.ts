@@ -52,7 +52,7 @@ export class SettingsFile {
     for (const key of revoked.keys()) this.pending.delete(key);
     for (const { key, from, to, live } of updated.changed) {
       if (!live) this.pending.set(key, to);
-      this.log.info('setting changed', { key, from, to, from_next_start: !live });
+      this.log.info('setting changed', { key, from, to, fromNextStart: !live });
     }
     this.current = updated.settings;
     return ok();

@@ -443,6 +443,31 @@ admin('refuses an answer that does not fit into a frame', () => {
   assert.match(refusal(server.ask(RequestCode.GET_ALL_TOPIC_LIST_FROM_NAMESERVER)), /^1 the answer has \d+ bytes/);
 });
 
+admin('logs what was changed and by whom, and nothing of requests that changed nothing', () => {
+  const server = new NameServerDriver();
+  server.open(1);
+  register(server, brokerA);
+  const long = 'x'.repeat(100_000);
+  const header = { ...brokerA, brokerName: long, brokerId: '0', topic: long };
+  const codes = [
+    RequestCode.WIPE_WRITE_PERM_OF_BROKER,
+    RequestCode.DELETE_TOPIC_IN_NAMESRV,
+    RequestCode.UNREGISTER_BROKER,
+    RequestCode.REGISTER_BROKER,
+  ];
+  for (const code of codes) server.ask(code, header);
+  assert.is(server.logged.filter((line) => line.startsWith('info')).length, 1);
+  assert.ok(Math.max(...server.logged.map((line) => line.length)) < 1000);
+  server.logged.length = 0;
+  const known = { ...brokerA, brokerId: '0', topic: 'T' };
+  for (const code of codes.slice(0, 3)) server.ask(code, known);
+  assert.equal(
+    server.logged.map((line) => line.slice(0, line.indexOf('{') - 1)),
+    ['info write permission wiped', 'info topic deleted', 'info broker unregistered'],
+  );
+  assert.ok(server.logged.every((line) => line.includes('"by":"10.1.1.1:1"')));
+});
+
 admin.run();
 
 const kv = suite('name server: KV configuration');

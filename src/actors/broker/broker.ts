@@ -36,14 +36,16 @@ import { checkDisk } from './disk-check.js';
 import { Dispatcher } from './dispatcher.js';
 import { FlushMarks } from './flush-marks.js';
 import { GroupTable } from './group-table.js';
+import { wantGroup } from './groups.js';
 import { brokerMessages } from './messages.js';
 import { writeOffsetMovedEvent } from './offset-moved.js';
 import { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
 import { handleRequest } from './processors/index.js';
+import { QueueLocks } from './queue-locks.js';
 import { Registration } from './registration.js';
 import { Remote } from './remote.js';
-import { pushAll, wantGroup } from './replica.js';
+import { pushAll } from './replica.js';
 import { Replication } from './replicate.js';
 import { onSend } from './send.js';
 import { SlaveSync } from './slave-sync.js';
@@ -168,6 +170,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     groups: new GroupTable(clock.now()),
     offsets: new OffsetTable(),
     clients: new ClientRegistry(),
+    locks: new QueueLocks(),
     files: new ConfigFiles(context, storePath.config(settings.storePathRootDir)),
     connections: new Map(),
     written: new WaitingAnswers(),

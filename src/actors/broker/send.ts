@@ -4,6 +4,7 @@
  * Source: SendMessageProcessor.java, AbstractSendMessageProcessor.java (msgCheck).
  */
 import { BatchItems } from '../../message/batch.js';
+import { bytesEqual } from '../../message/bytes.js';
 import { messageIdChars, writeMessageId } from '../../message/message-id.js';
 import { PropertyName, PropertyScan, PROPERTY_SEPARATOR, Scanned } from '../../message/properties.js';
 import { PROPERTIES_BYTES_MAX, TOPIC_BYTES_MAX } from '../../message/record.js';
@@ -102,6 +103,14 @@ const stored = Buffer.alloc(2 * SCRATCH_BYTES);
 const receivedScan = new PropertyScan();
 const items = new BatchItems();
 let idBytes = Buffer.alloc(256);
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+
+function receivedIs(scanned: number, value: Uint8Array): boolean {
+  return (
+    receivedScan.has(scanned) && bytesEqual(received, receivedScan.at(scanned), receivedScan.length(scanned), value)
+  );
+}
 
 /** Body of the frame being handled: `buffer[bodyAt, bodyAt + bodyBytes)`. */
 export function onSend(
@@ -258,7 +267,7 @@ function checkWritable(state: BrokerState, connection: Connection): boolean {
 /** What this broker does not do (yet), and what no batch may hold. */
 function checkKinds(state: BrokerState, connection: Connection, isBatch: boolean, topic: BrokerTopic): boolean {
   const isDelayed = receivedScan.has(Scanned.DELAY) && !/^(0|-\d+)$/.test(receivedScan.text(Scanned.DELAY, received)!);
-  const isHalf = receivedScan.text(Scanned.TRANSACTION_PREPARED, received)?.toLowerCase() === 'true';
+  const isHalf = receivedIs(Scanned.TRANSACTION_PREPARED, TRUE);
   if (isBatch && (isDelayed || isHalf || isRetryTopic(topic.name))) {
     const text = 'a batch may not hold delayed, transactional or retry messages: send them one by one';
     refuse(state, connection, ResponseCode.MESSAGE_ILLEGAL, text);
@@ -368,7 +377,7 @@ function answer(state: BrokerState, connection: Connection, idChars: number, isB
   if (scan.isOneWay) return;
   let code: number = ResponseCode.SUCCESS;
   let needs: number = NEEDS.nothing;
-  const waits = !receivedScan.has(Scanned.WAIT) || receivedScan.text(Scanned.WAIT, received) !== 'false';
+  const waits = !receivedIs(Scanned.WAIT, FALSE);
   if (waits) {
     if (settings.flushDiskType === 'SYNC_FLUSH') needs |= NEEDS.flush;
     if (settings.brokerRole === 'SYNC_MASTER') {

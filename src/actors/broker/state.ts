@@ -17,6 +17,7 @@ import type { FlushMarks } from './flush-marks.js';
 import type { GroupTable } from './group-table.js';
 import type { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
+import type { QueueLocks } from './queue-locks.js';
 import type { Registration } from './registration.js';
 import type { Remote } from './remote.js';
 import type { Replication } from './replicate.js';
@@ -76,6 +77,7 @@ export interface BrokerState {
   readonly groups: GroupTable;
   readonly offsets: OffsetTable;
   readonly clients: ClientRegistry;
+  readonly locks: QueueLocks;
   readonly files: ConfigFiles;
   readonly connections: Map<number, Connection>;
 

@@ -27,6 +27,7 @@ function run(
   const compiled = join(directory, 'dist', 'test');
   mkdirSync(compiled, { recursive: true });
   writeFileSync(join(directory, 'package.json'), '{"type": "module"}');
+  writeFileSync(join(directory, 'tsconfig.json'), '{}');
   symlinkSync(join(repositoryRoot(), 'node_modules'), join(directory, 'node_modules'));
   mkdirSync(join(compiled, 'support'));
   for (const name of ['run.js', 'support/repository.js']) {

@@ -184,6 +184,8 @@ function runSockets(): Promise<void> {
     };
     const run = (): void => {
       isScheduled = false;
+      // This thread runs its event loop anyway; a bit that stays set would keep it from ever waiting.
+      bells.takeControl(thread);
       if (isStopping) {
         clearTimeout(timer);
         resolve();

@@ -7,6 +7,7 @@
 import type { Disk, DiskFile } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
 import { MIB } from '../base/units.js';
+import { makeDurableDirectory } from './directories.js';
 
 /** What keeps a store from being opened: for the operator, with path and remedy. */
 export class StoreError extends Error {
@@ -117,7 +118,7 @@ export class LogFiles {
     this.directory = directory;
     this.fileBytes = fileBytes;
     this.openFiles = new OpenLogFiles(disk, directory, options.openFilesMax ?? OPEN_FILES_MAX);
-    disk.makeDirectory(directory);
+    makeDurableDirectory(disk, directory);
     const names = disk.list(directory);
     this.strays = names.filter((name) => logFileStart(name) < 0);
     this.starts = names.map(logFileStart).filter((start) => start >= 0);

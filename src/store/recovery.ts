@@ -27,6 +27,7 @@ import {
 } from '../message/record.js';
 import { entersConsumeQueue, entersIndex } from '../message/system-flags.js';
 import { Checkpoint } from './checkpoint.js';
+import { makeDurableDirectory } from './directories.js';
 import { FileCache } from './file-cache.js';
 import { IndexService } from './index-service.js';
 import { LogFiles } from './log-files.js';
@@ -148,7 +149,7 @@ class Recovery {
     private readonly surroundings: RecoverySurroundings,
   ) {
     const { rootDirectory, commitLogDirectory, fileBytes, delayLevelsMs, index } = options;
-    disk.makeDirectory(rootDirectory);
+    makeDurableDirectory(disk, rootDirectory);
     this.abnormal = hasAbortFile(disk, rootDirectory);
     this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes });
     this.scanner = new LogScanner({ fileBytes, delayLevelsMs });

@@ -3,6 +3,7 @@
  * tells a crash from a clean stop. Source: StorePathConfigHelper.java, DefaultMessageStore.java.
  */
 import { type Disk, DiskError } from '../base/disk.js';
+import { makeDurableDirectory } from './directories.js';
 import { StoreError } from './log-files.js';
 
 const LOCK_CONTENT = 'lock';
@@ -24,7 +25,7 @@ export const storePath = {
  * Throws StoreError when somebody has it, DiskError when the directory cannot be written.
  */
 export function lockStore(disk: Disk, root: string): { release(): void } {
-  disk.makeDirectory(root);
+  makeDurableDirectory(disk, root);
   const path = storePath.lock(root);
   // Before locking: where locks belong to the process, closing another descriptor of the file would give it up.
   if (disk.readFile(path)?.toString('latin1') !== LOCK_CONTENT) disk.writeFile(path, LOCK_CONTENT);

@@ -45,16 +45,16 @@ export interface ApacheStore {
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly base64: string }>>;
 }
 
-/** Compiled tests run from an output directory; fixtures stay where the package is. */
-function packageRoot(): string {
+const FIXTURE = 'test/store/fixtures/apache-4.9.7-store.json';
+
+/** Compiled tests run from an output directory somewhere below the package; fixtures stay where the sources are. */
+function fixturePath(): string {
   let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
-  return directory;
+  while (!existsSync(join(directory, FIXTURE))) directory = dirname(directory);
+  return join(directory, FIXTURE);
 }
 
-export const apacheStore: ApacheStore = JSON.parse(
-  readFileSync(join(packageRoot(), 'test/store/fixtures/apache-4.9.7-store.json'), 'utf8'),
-);
+export const apacheStore: ApacheStore = JSON.parse(readFileSync(fixturePath(), 'utf8'));
 
 /** Content of one of its files. */
 export function apacheFile(path: string): Buffer {

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type AnyActorDefinition, actor, type Context } from '../../src/runtime/actor.js';
 import { type MessageOf, messageTable, shape } from '../../src/runtime/message.js';
+import { RingWriter } from '../../src/runtime/ring.js';
 import { Rig } from './cores.js';
 
 const messages = messageTable({
@@ -332,6 +333,45 @@ order('what the sockets thread says is handled after what workers had published 
     }
   }
   assert.is(pulls, 2000);
+});
+
+order('it holds when the other threads run between any two publishes of a turn', () => {
+  const rig = new Rig({
+    threads: ['sockets', 'blocking', 'blocking'],
+    actors: { front: [0, 0], broker: [1, 0], queue: [2, 0] },
+  });
+  const front = recorder({ onAnswer: ({ context }, m) => context.send(rig.id('queue'), messages.ask, { n: m.n }) });
+  const broker = recorder({
+    onAsk: ({ context }, m) => {
+      context.send(rig.id('front'), messages.answer, { n: m.n });
+      context.send(rig.id('queue'), messages.blob, { n: m.n });
+    },
+  });
+  const queue = recorder();
+  rig.start('front', front.definition);
+  rig.start('broker', broker.definition);
+  rig.start('queue', queue.definition);
+  rig.settle();
+  front.probe.context.send(rig.id('broker'), messages.ask, { n: 1 });
+  rig.cores[0]!.turn();
+  const { publish } = RingWriter.prototype;
+  let isNested = false;
+  RingWriter.prototype.publish = function (this: RingWriter): boolean {
+    const hasPublished = publish.call(this);
+    if (isNested) return hasPublished;
+    isNested = true;
+    rig.cores[0]!.turn();
+    rig.cores[2]!.turn();
+    isNested = false;
+    return hasPublished;
+  };
+  try {
+    rig.cores[1]!.turn();
+  } finally {
+    RingWriter.prototype.publish = publish;
+  }
+  rig.settle();
+  assert.equal(queue.probe.seen, ['blob 1 ', 'ask 1']);
 });
 
 order('records of the sockets thread that came after the look at its head wait for the next turn', () => {

@@ -18,6 +18,11 @@ export const ESCAPED = 1;
 /** null in JSON, empty in binary (which Java reads as null): the field counts as absent. */
 export const ABSENT = 2;
 
+// Characters. Each hot file has its own: V8 loads an imported constant at every use, which made the scan a tenth slower.
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const DIGIT_0 = 0x30;
+
 /** Unescaped values up to this length reuse one scratch buffer. */
 const SCRATCH_BYTES = 4096;
 
@@ -238,16 +243,16 @@ export class HeaderFields {
     }
     if (from === to) return Number.NaN;
     const sign = bytes[from];
-    if (sign === 0x2d || sign === 0x2b) from++;
+    if (sign === MINUS || sign === PLUS) from++;
     const digitCount = to - from;
     if (digitCount === 0 || digitCount > MAX_LONG_DIGITS) return Number.NaN;
     let value = 0;
     for (let at = from; at < to; at++) {
-      const digit = bytes[at] - 0x30;
+      const digit = bytes[at] - DIGIT_0;
       if (digit < 0 || digit > 9) return Number.NaN;
       value = value * 10 + digit;
     }
-    return sign === 0x2d ? 0 - value : value;
+    return sign === MINUS ? 0 - value : value;
   }
 
   private unescapeToScratch(from: number, length: number): number {

@@ -8,6 +8,15 @@
  */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
+const DIGIT_0 = 0x30;
 const LETTER_U = 0x75;
 
 /** Value of a hexadecimal digit, -1 for any other byte. */
@@ -20,9 +29,9 @@ for (let digit = 0; digit < 16; digit++) {
 /** The byte that a backslash and this byte stand for, -1 when the pair means nothing. */
 const ESCAPED = new Int8Array(256).fill(-1);
 for (const [letter, byte] of [
-  ['"', 0x22],
+  ['"', QUOTE],
   ["'", 0x27],
-  ['\\', 0x5c],
+  ['\\', BACKSLASH],
   ['/', 0x2f],
   ['b', 8],
   ['t', 9],
@@ -33,7 +42,7 @@ for (const [letter, byte] of [
 ] as const) {
   ESCAPED[letter.charCodeAt(0)] = byte;
 }
-for (let byte = 0; byte < 8; byte++) ESCAPED[0x30 + byte] = byte;
+for (let byte = 0; byte < 8; byte++) ESCAPED[DIGIT_0 + byte] = byte;
 
 /** Index of the first byte at or after `from` that is not white space; `end` when there is none. */
 export function skipSpace(bytes: Uint8Array, from: number, end: number): number {
@@ -156,13 +165,13 @@ export function unescapeString(
 
 function skipDigits(bytes: Uint8Array, from: number, end: number): number {
   let at = from;
-  while (at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++;
+  while (at < end && bytes[at] >= DIGIT_0 && bytes[at] <= DIGIT_0 + 9) at++;
   return at;
 }
 
 /** Index behind the number that starts at `from` (leading zeros are let through), or 0. */
 export function endOfNumber(bytes: Uint8Array, from: number, end: number): number {
-  const digits = from < end && bytes[from] === 0x2d ? from + 1 : from;
+  const digits = from < end && bytes[from] === MINUS ? from + 1 : from;
   let at = skipDigits(bytes, digits, end);
   if (at === digits) return 0;
   if (at < end && bytes[at] === 0x2e) {
@@ -172,7 +181,7 @@ export function endOfNumber(bytes: Uint8Array, from: number, end: number): numbe
   }
   if (at < end && (bytes[at] | 0x20) === 0x65) {
     let exponent = at + 1;
-    if (exponent < end && (bytes[exponent] === 0x2b || bytes[exponent] === 0x2d)) exponent++;
+    if (exponent < end && (bytes[exponent] === PLUS || bytes[exponent] === MINUS)) exponent++;
     at = skipDigits(bytes, exponent, end);
     if (at === exponent) return 0;
   }
@@ -218,13 +227,13 @@ export function skipValue(bytes: Uint8Array, view: DataView, from: number, end: 
     at = skipSpace(bytes, at, end);
     if (at >= end) return 0;
     const first = bytes[at];
-    if (first === 0x7b || first === 0x5b) {
+    if (first === OPEN_BRACE || first === OPEN_BRACKET) {
       if (depth === MAX_DEPTH) return 0;
-      const isObject = first === 0x7b;
+      const isObject = first === OPEN_BRACE;
       kinds = isObject ? kinds | (1 << depth) : kinds & ~(1 << depth);
       depth++;
       at = skipSpace(bytes, at + 1, end);
-      if (at < end && bytes[at] === (isObject ? 0x7d : 0x5d)) {
+      if (at < end && bytes[at] === (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) {
         depth--;
         at++;
       } else {
@@ -248,12 +257,12 @@ export function skipValue(bytes: Uint8Array, view: DataView, from: number, end: 
       const isObject = ((kinds >> (depth - 1)) & 1) === 1;
       at = skipSpace(bytes, at, end);
       if (at >= end) return 0;
-      if (bytes[at] === 0x2c) {
+      if (bytes[at] === COMMA) {
         at = isObject ? behindKey(bytes, view, skipSpace(bytes, at + 1, end), end) : at + 1;
         if (at === 0) return 0;
         break;
       }
-      if (bytes[at] !== (isObject ? 0x7d : 0x5d)) return 0;
+      if (bytes[at] !== (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) return 0;
       depth--;
       at++;
     }
@@ -266,5 +275,5 @@ function behindKey(bytes: Uint8Array, view: DataView, from: number, end: number)
   const quote = closingQuote(bytes, view, from + 1, end);
   if (quote === 0) return 0;
   const colon = skipSpace(bytes, Math.abs(quote) + 1, end);
-  return colon < end && bytes[colon] === 0x3a ? colon + 1 : 0;
+  return colon < end && bytes[colon] === COLON ? colon + 1 : 0;
 }

@@ -21,6 +21,16 @@ import { Language, languageNames } from './version.js';
 
 export { fnv1a, HeaderKey } from './header-fields.js';
 
+// Characters. Each hot file has its own: V8 loads an imported constant at every use, which made the scan a tenth slower.
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
+
 /** Binary header up to and including the length of the remark. */
 const BINARY = {
   code: 0,
@@ -106,32 +116,32 @@ export class RequestScan extends HeaderFields {
     const bytes = this.buffer;
     const view = this.view;
     let at = skipSpace(bytes, start, end);
-    if (at >= end || bytes[at] !== 0x7b) return this.refuse('header is not a JSON object', at);
+    if (at >= end || bytes[at] !== OPEN_BRACE) return this.refuse('header is not a JSON object', at);
     at = skipSpace(bytes, at + 1, end);
     let isFirst = true;
     for (;;) {
       if (at >= end) return this.refuse('JSON header ends early', at);
-      if (bytes[at] === 0x7d && isFirst) break;
+      if (bytes[at] === CLOSE_BRACE && isFirst) break;
       isFirst = false;
-      if (bytes[at] !== 0x22) return this.refuse('key expected in JSON header', at);
+      if (bytes[at] !== QUOTE) return this.refuse('key expected in JSON header', at);
       const known = this.knownKey(at + 1, end);
       const quote = known === Known.NONE ? closingQuote(bytes, view, at + 1, end) : at + 1 + KNOWN_KEYS[known].length;
       if (quote === 0) return this.refuse('malformed key in JSON header', at);
       at = (quote < 0 ? -quote : quote) + 1;
-      if (at < end && bytes[at] !== 0x3a) at = skipSpace(bytes, at, end);
-      if (at >= end || bytes[at] !== 0x3a) return this.refuse('colon expected in JSON header', at);
+      if (at < end && bytes[at] !== COLON) at = skipSpace(bytes, at, end);
+      if (at >= end || bytes[at] !== COLON) return this.refuse('colon expected in JSON header', at);
       at++;
       if (at < end && bytes[at] <= 0x20) at = skipSpace(bytes, at, end);
       if (at >= end) return this.refuse('JSON header ends early', at);
       at = this.scanTopLevel(known, at, end);
       if (at === 0) return false;
-      if (at < end && bytes[at] !== 0x2c) at = skipSpace(bytes, at, end);
-      if (at < end && bytes[at] === 0x2c) {
+      if (at < end && bytes[at] !== COMMA) at = skipSpace(bytes, at, end);
+      if (at < end && bytes[at] === COMMA) {
         at++;
-        if (at < end && bytes[at] !== 0x22) at = skipSpace(bytes, at, end);
+        if (at < end && bytes[at] !== QUOTE) at = skipSpace(bytes, at, end);
         continue;
       }
-      if (at < end && bytes[at] === 0x7d) break;
+      if (at < end && bytes[at] === CLOSE_BRACE) break;
       return this.refuse('comma or closing brace expected in JSON header', at);
     }
     at = skipSpace(bytes, at + 1, end);
@@ -146,25 +156,25 @@ export class RequestScan extends HeaderFields {
     if (at + 4 >= end) return Known.NONE;
     let known: number = Known.NONE;
     switch (this.view.getInt32(at)) {
-      case 0x636f6465: // "code", and so on: the first four bytes as a word
+      case 0x636f6465: // code
         known = Known.CODE;
         break;
-      case 0x666c6167:
+      case 0x666c6167: // flag
         known = Known.FLAG;
         break;
-      case 0x6f706171:
+      case 0x6f706171: // opaq
         known = Known.OPAQUE;
         break;
-      case 0x76657273:
+      case 0x76657273: // vers
         known = Known.VERSION;
         break;
-      case 0x6c616e67:
+      case 0x6c616e67: // lang
         known = Known.LANGUAGE;
         break;
-      case 0x65787446:
+      case 0x65787446: // extF
         known = Known.EXT_FIELDS;
         break;
-      case 0x72656d61:
+      case 0x72656d61: // rema
         known = Known.REMARK;
         break;
       default:
@@ -172,7 +182,7 @@ export class RequestScan extends HeaderFields {
     }
     const key = KNOWN_KEYS[known];
     const quote = at + key.length;
-    if (quote >= end || this.buffer[quote] !== 0x22) return Known.NONE;
+    if (quote >= end || this.buffer[quote] !== QUOTE) return Known.NONE;
     for (let index = 4; index < key.length; index++) {
       if (this.buffer[at + index] !== key[index]) return Known.NONE;
     }
@@ -215,14 +225,14 @@ export class RequestScan extends HeaderFields {
   /** Reads an int32 into `number`: a JSON number, a string of digits, or null, which is 0. */
   private scanInt(from: number, end: number): number {
     const bytes = this.buffer;
-    const isQuoted = bytes[from] === 0x22;
+    const isQuoted = bytes[from] === QUOTE;
     let at = isQuoted ? from + 1 : from;
-    const isNegative = at < end && bytes[at] === 0x2d;
+    const isNegative = at < end && bytes[at] === MINUS;
     if (isNegative) at++;
     const digits = at;
     let value = 0;
     while (at < end) {
-      const digit = bytes[at] - 0x30;
+      const digit = bytes[at] - DIGIT_0;
       if (digit < 0 || digit > 9) break;
       value = value * 10 + digit;
       if (value > 0x8000_0000) break;
@@ -232,7 +242,7 @@ export class RequestScan extends HeaderFields {
     const isInt = at > digits && value === (value | 0);
     this.number = isInt ? value | 0 : 0;
     if (isInt && isQuoted) {
-      if (at < end && bytes[at] === 0x22) return at + 1;
+      if (at < end && bytes[at] === QUOTE) return at + 1;
     } else if (isInt) {
       return at;
     } else if (startsWith(bytes, from, end, NULL)) {
@@ -245,12 +255,12 @@ export class RequestScan extends HeaderFields {
   /** A name, or its ordinal as fastjson also accepts; a name that is not in the table is OTHER. */
   private scanLanguage(from: number, end: number): number {
     const bytes = this.buffer;
-    if (bytes[from] !== 0x22) {
+    if (bytes[from] !== QUOTE) {
       const next = this.scanInt(from, end);
       this.language = this.number;
       return next;
     }
-    if (from + 5 < end && this.view.getInt32(from + 1) === WORD_JAVA && bytes[from + 5] === 0x22) {
+    if (from + 5 < end && this.view.getInt32(from + 1) === WORD_JAVA && bytes[from + 5] === QUOTE) {
       this.language = Language.JAVA;
       return from + 6;
     }
@@ -271,7 +281,7 @@ export class RequestScan extends HeaderFields {
 
   private scanRemark(from: number, end: number): number {
     const bytes = this.buffer;
-    if (bytes[from] === 0x22) {
+    if (bytes[from] === QUOTE) {
       const quote = closingQuote(bytes, this.view, from + 1, end);
       if (quote !== 0) {
         const textEnd = quote < 0 ? -quote : quote;
@@ -296,12 +306,12 @@ export class RequestScan extends HeaderFields {
     const valueKinds = this.valueKind;
     this.count = 0;
     if (startsWith(bytes, from, end, NULL)) return from + NULL.length;
-    if (bytes[from] !== 0x7b) {
+    if (bytes[from] !== OPEN_BRACE) {
       this.refuse('extFields is not an object', from);
       return 0;
     }
     let at = skipSpace(bytes, from + 1, end);
-    if (at < end && bytes[at] === 0x7d) return at + 1;
+    if (at < end && bytes[at] === CLOSE_BRACE) return at + 1;
     let count = 0;
     let problem = '';
     for (;;) {
@@ -309,14 +319,17 @@ export class RequestScan extends HeaderFields {
         problem = 'too many ext fields';
         break;
       }
-      if (at >= end || bytes[at] !== 0x22) {
+      if (at >= end || bytes[at] !== QUOTE) {
         problem = 'key expected in extFields';
         break;
       }
       const keyStart = at + 1;
       // Most keys are one letter.
       const isLetter =
-        keyStart + 1 < end && bytes[keyStart + 1] === 0x22 && bytes[keyStart] !== 0x5c && bytes[keyStart] !== 0x22;
+        keyStart + 1 < end &&
+        bytes[keyStart + 1] === QUOTE &&
+        bytes[keyStart] !== BACKSLASH &&
+        bytes[keyStart] !== QUOTE;
       let quote = isLetter ? keyStart + 1 : closingQuote(bytes, view, keyStart, end);
       if (quote === 0) {
         problem = 'malformed key in extFields';
@@ -325,14 +338,14 @@ export class RequestScan extends HeaderFields {
       const keyEnd = quote < 0 ? -quote : quote;
       this.putKey(count, keyStart, keyEnd - keyStart, quote < 0);
       at = keyEnd + 1;
-      if (at < end && bytes[at] !== 0x3a) at = skipSpace(bytes, at, end);
-      if (at >= end || bytes[at] !== 0x3a) {
+      if (at < end && bytes[at] !== COLON) at = skipSpace(bytes, at, end);
+      if (at >= end || bytes[at] !== COLON) {
         problem = 'colon expected in extFields';
         break;
       }
       at++;
       if (at < end && bytes[at] <= 0x20) at = skipSpace(bytes, at, end);
-      if (at < end && bytes[at] === 0x22) {
+      if (at < end && bytes[at] === QUOTE) {
         const valueStart = at + 1;
         quote = closingQuote(bytes, view, valueStart, end);
         if (quote === 0) {
@@ -356,13 +369,13 @@ export class RequestScan extends HeaderFields {
         at = literalEnd;
       }
       count++;
-      if (at < end && bytes[at] !== 0x2c) at = skipSpace(bytes, at, end);
-      if (at < end && bytes[at] === 0x2c) {
+      if (at < end && bytes[at] !== COMMA) at = skipSpace(bytes, at, end);
+      if (at < end && bytes[at] === COMMA) {
         at++;
-        if (at < end && bytes[at] !== 0x22) at = skipSpace(bytes, at, end);
+        if (at < end && bytes[at] !== QUOTE) at = skipSpace(bytes, at, end);
         continue;
       }
-      if (at < end && bytes[at] === 0x7d) {
+      if (at < end && bytes[at] === CLOSE_BRACE) {
         this.count = count;
         return at + 1;
       }

@@ -69,9 +69,13 @@ const FIXED = {
   tail: Buffer.from(`,"serializeTypeCurrentRPC":"JSON","version":${OUR_VERSION}}`),
 } as const;
 
+// Characters. Each hot file has its own: V8 loads an imported constant at every use, which made the scan a tenth slower.
 const QUOTE = 0x22;
-const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const CLOSE_BRACE = 0x7d;
+const MINUS = 0x2d;
+const DIGIT_0 = 0x30;
 const RESPONSE_FLAG = 1;
 const HEX_DIGITS = Buffer.from('0123456789ABCDEF');
 
@@ -187,7 +191,7 @@ export class ResponseWriter {
   }
 
   private endJson(): void {
-    if (this.fieldCount > 0) this.target[this.at++] = 0x7d;
+    if (this.fieldCount > 0) this.target[this.at++] = CLOSE_BRACE;
     this.append(FIXED.flagAndOpaque);
     this.appendInteger(this.opaque);
     if (this.remarkText !== '') {
@@ -245,7 +249,7 @@ export class ResponseWriter {
     const target = this.target;
     let rest = value;
     if (rest < 0) {
-      target[this.at++] = 0x2d;
+      target[this.at++] = MINUS;
       rest = 0 - rest;
     }
     let digits = 1;
@@ -255,13 +259,13 @@ export class ResponseWriter {
     // Beyond 2^31 one digit at a time in doubles, below it in int32 arithmetic, which is several times faster.
     while (rest > 0x7fff_ffff) {
       const quotient = Math.floor(rest / 10);
-      target[--at] = 0x30 + (rest - quotient * 10);
+      target[--at] = DIGIT_0 + (rest - quotient * 10);
       rest = quotient;
     }
     let small = rest | 0;
     do {
       const quotient = (small / 10) | 0;
-      target[--at] = 0x30 + (small - quotient * 10);
+      target[--at] = DIGIT_0 + (small - quotient * 10);
       small = quotient;
     } while (small !== 0);
   }
@@ -276,8 +280,8 @@ export class ResponseWriter {
       return;
     }
     target[this.at++] = 0x75;
-    target[this.at++] = 0x30;
-    target[this.at++] = 0x30;
+    target[this.at++] = DIGIT_0;
+    target[this.at++] = DIGIT_0;
     target[this.at++] = HEX_DIGITS[byte >> 4];
     target[this.at++] = HEX_DIGITS[byte & 15];
   }

@@ -74,9 +74,9 @@ function mismatch(wanted: string, value: JsonValue): never {
 }
 
 /** Reads a part; a mismatch in it gets `step` as part of its path. */
-function within<T>(codec: Codec<T>, value: JsonValue, step: string): T {
+function within<T>(step: string, read: () => T): T {
   try {
-    return codec.read(value);
+    return read();
   } catch (error) {
     if (error instanceof Mismatch) error.path.push(step);
     throw error;
@@ -144,7 +144,7 @@ export function list<T>(item: Codec<T>): Codec<readonly T[]> {
   return {
     read: (value) => {
       if (!Array.isArray(value)) return mismatch('array', value);
-      return value.map((element, index) => within(item, element, String(index)));
+      return value.map((element, index) => within(String(index), () => item.read(element)));
     },
     write: (items) => items.map((element) => item.write(element)),
   };
@@ -161,7 +161,10 @@ function mapWith<K, V>(readKey: (key: string | JsonMap) => K, valueCodec: Codec<
       for (const [key, entry] of requireMap(value)) {
         if (entry === null) continue;
         const step = typeof key === 'string' ? key : '{...}';
-        map.set(within({ read: () => readKey(key), write: same }, null, step), within(valueCodec, entry, step));
+        map.set(
+          within(step, () => readKey(key)),
+          within(step, () => valueCodec.read(entry)),
+        );
       }
       return map;
     },
@@ -224,7 +227,7 @@ export function bean<const Fields extends BeanFields>(fields: Fields): Codec<Bea
       const result: Record<string, unknown> = {};
       for (const [name, field] of entries) {
         const entry = map.get(name) ?? null;
-        if (entry !== null) result[name] = within(field.codec, entry, name);
+        if (entry !== null) result[name] = within(name, () => field.codec.read(entry));
         else if (field.absent !== undefined) result[name] = field.absent();
         else throw new Mismatch(`field <${name}> is missing`);
       }

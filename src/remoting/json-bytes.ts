@@ -170,7 +170,7 @@ function skipDigits(bytes: Uint8Array, from: number, end: number): number {
 }
 
 /** Index behind the number that starts at `from` (leading zeros are let through), or 0. */
-export function endOfNumber(bytes: Uint8Array, from: number, end: number): number {
+function endOfNumber(bytes: Uint8Array, from: number, end: number): number {
   const digits = from < end && bytes[from] === MINUS ? from + 1 : from;
   let at = skipDigits(bytes, digits, end);
   if (at === digits) return 0;
@@ -198,7 +198,7 @@ export function startsWith(bytes: Uint8Array, from: number, end: number, word: U
 }
 
 export const TRUE = Buffer.from('true');
-export const FALSE = Buffer.from('false');
+const FALSE = Buffer.from('false');
 export const NULL = Buffer.from('null');
 
 /** Index behind the number, `true`, `false` or `null` at `from`, or 0. */

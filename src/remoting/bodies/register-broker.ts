@@ -42,7 +42,7 @@ export function decodeRegisterBroker(body: Buffer, framing: RegisterBrokerFramin
   return framing.compressed ? decodeCompressed(body) : decodeBody(registerBrokerBody, body);
 }
 
-/** The body and what its header says about it. */
+/** The body to send; `compressed` must be what the request's header says. */
 export function encodeRegisterBroker(body: RegisterBrokerBody, compressed: boolean): Buffer {
   return compressed ? encodeCompressed(body) : encodeBody(registerBrokerBody, body);
 }

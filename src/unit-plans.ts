@@ -107,6 +107,7 @@ function brokerUnit(environment: ClusterEnvironment, index: number): UnitPlan {
       queueHosts: own.queueHosts,
       window: windows[index],
       localMaster: localMaster(environment, own),
+      physicalMemoryBytes: environment.physicalMemoryBytes,
       advertisedHost: environment.advertisedHost ?? '',
     }),
     true,

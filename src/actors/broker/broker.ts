@@ -30,6 +30,7 @@ import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } f
 import { onConnectionClosed, scanExpired } from './client-events.js';
 import { ClientRegistry } from './clients.js';
 import { ConfigFiles } from './config-files.js';
+import { Configuration } from './configuration.js';
 import { Counters } from './counters.js';
 import { startTopics } from './create-topic.js';
 import { checkDisk } from './disk-check.js';
@@ -49,6 +50,7 @@ import { pushAll } from './replica.js';
 import { Replication } from './replicate.js';
 import { onSend } from './send.js';
 import { SlaveSync } from './slave-sync.js';
+import { BrokerStats } from './stats.js';
 import type { BrokerState, Connection } from './state.js';
 import { NewMessage } from './store-message.js';
 import { TopicTable } from './topic-table.js';
@@ -130,6 +132,8 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     sendBytes(state, connection, frame, 0, frame.length);
   };
   const remote = new Remote(context, options.front);
+  const counters = new Counters(context.meter, context.name);
+  const stats = new BrokerStats(context, counters);
   const state: BrokerState = {
     context,
     options,
@@ -171,6 +175,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     offsets: new OffsetTable(),
     clients: new ClientRegistry(),
     locks: new QueueLocks(),
+    configuration: new Configuration(context, options.configPath),
     files: new ConfigFiles(context, storePath.config(settings.storePathRootDir)),
     connections: new Map(),
     written: new WaitingAnswers(),
@@ -178,7 +183,8 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     remote,
     registration: new Registration(context, remote, () => context.ready()),
     slaveSync: isSlave ? new SlaveSync(context, remote) : undefined,
-    counters: new Counters(context.meter, context.name),
+    counters,
+    stats,
     ownProperties: Buffer.from(`CLUSTER\u0001${settings.brokerClusterName}`),
     release,
     closing: undefined,

@@ -2,7 +2,7 @@
  * Who is connected: producers and consumers by group and connection, with what consumers subscribe to.
  * Source: ProducerManager.java, ConsumerManager.java, ConsumerGroupInfo.java.
  */
-import type { SubscriptionData } from '../../remoting/bodies/heartbeat.js';
+import type { ConsumerData, SubscriptionData } from '../../remoting/bodies/heartbeat.js';
 
 export interface Channel {
   readonly connection: number;
@@ -13,11 +13,7 @@ export interface Channel {
   lastSeenMs: number;
 }
 
-export interface ConsumerFacts {
-  readonly consumeType: string;
-  readonly messageModel: 'BROADCASTING' | 'CLUSTERING';
-  readonly consumeFromWhere: string;
-}
+export type ConsumerFacts = Pick<ConsumerData, 'consumeType' | 'messageModel' | 'consumeFromWhere'>;
 
 export class ConsumerGroup {
   facts: ConsumerFacts;

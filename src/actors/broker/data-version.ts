@@ -1,9 +1,7 @@
 /** Version of a table that others copy: equal when both parts are. Source: DataVersion.java. */
-export interface DataVersion {
-  readonly counter: number;
-  /** ms since the epoch. */
-  readonly timestamp: number;
-}
+import type { DataVersion } from '../../remoting/bodies/tables.js';
+
+export type { DataVersion };
 
 export function firstVersion(nowMs: number): DataVersion {
   return { counter: 0, timestamp: nowMs };

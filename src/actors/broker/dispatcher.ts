@@ -48,6 +48,8 @@ export class Dispatcher {
   /** Sends what was collected. */
   flush(): void {
     for (const queue of this.touched) {
+      // Its topic was deleted meanwhile.
+      if (queue.pendingCount === 0) continue;
       const host = this.hostOf(queue);
       if (this.behindFrom[host]! < 0 && this.context.isOpen(this.hosts[host]!, 'request'))
         this.sendPending(queue, host);

@@ -1,17 +1,8 @@
 /** Settings of consumer groups. Source: SubscriptionGroupConfig.java; names as in subscriptionGroup.json. */
+import type { SubscriptionGroupConfig } from '../../remoting/bodies/tables.js';
 import { type DataVersion, firstVersion, nextVersion } from './data-version.js';
 
-export interface GroupConfig {
-  readonly groupName: string;
-  readonly consumeEnable: boolean;
-  readonly consumeFromMinEnable: boolean;
-  readonly consumeBroadcastEnable: boolean;
-  readonly retryQueueNums: number;
-  readonly retryMaxTimes: number;
-  readonly brokerId: number;
-  readonly whichBrokerWhenConsumeSlowly: number;
-  readonly notifyConsumerIdsChangedEnable: boolean;
-}
+export type GroupConfig = SubscriptionGroupConfig;
 
 export function defaultGroupConfig(groupName: string): GroupConfig {
   return {
@@ -37,6 +28,9 @@ export const SYSTEM_GROUPS: readonly string[] = [
   'CID_ONSAPI_PERMISSION',
   'CID_ONSAPI_OWNER',
 ];
+
+/** Beyond this no group is made: their table must fit into one frame (GET_ALL_SUBSCRIPTIONGROUP_CONFIG). */
+export const GROUP_SETTINGS_MAX = 50_000;
 
 export class GroupTable {
   version: DataVersion;
@@ -76,5 +70,9 @@ export class GroupTable {
 
   all(): Iterable<GroupConfig> {
     return this.groups.values();
+  }
+
+  get size(): number {
+    return this.groups.size;
   }
 }

@@ -21,6 +21,8 @@ export interface BrokerOptions {
   readonly window: RingMemory | undefined;
   /** For a slave: the master in the same process, if that is where it is. */
   readonly localMaster: LocalMaster | undefined;
+  /** accessMessageInMemoryMaxRatio of it divides "in memory" from "on disk". */
+  readonly physicalMemoryBytes: number;
   /** What to advertise instead of brokerIP1 (`--advertise`). */
   readonly advertisedHost: string;
   /** Added by the supervisor: what recovery found (recovery.ts). */

@@ -49,6 +49,8 @@ export class Remote {
   private readonly dialing = new Map<number, Peer>();
   private readonly byConnection = new Map<number, Peer>();
   private readonly pending = new Map<number, Pending>();
+  /** Told when a connection that this actor dialed is gone. */
+  peerClosed: (address: string) => void = () => undefined;
   private nextToken = 1;
   private nextOpaque = 1;
 
@@ -125,6 +127,7 @@ export class Remote {
     for (const [opaque, one] of this.pending) {
       if (one.connection === connection) this.finish(opaque, new RemoteFailure('the connection was closed'));
     }
+    if (peer !== undefined) this.peerClosed(peer.address);
   }
 
   /** True when the connection is one that this actor dialed. */

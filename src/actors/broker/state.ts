@@ -11,6 +11,7 @@ import type { LogFlusher } from '../../store/log-flusher.js';
 import type { LogReader } from '../../store/log-reader.js';
 import type { ClientRegistry } from './clients.js';
 import type { ConfigFiles } from './config-files.js';
+import type { Configuration } from './configuration.js';
 import type { Counters } from './counters.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { FlushMarks } from './flush-marks.js';
@@ -22,6 +23,7 @@ import type { Registration } from './registration.js';
 import type { Remote } from './remote.js';
 import type { Replication } from './replicate.js';
 import type { SlaveSync } from './slave-sync.js';
+import type { BrokerStats } from './stats.js';
 import type { NewMessage } from './store-message.js';
 import type { TopicTable } from './topic-table.js';
 import type { Release, WaitingAnswers } from './waiting-answers.js';
@@ -77,7 +79,10 @@ export interface BrokerState {
   readonly groups: GroupTable;
   readonly offsets: OffsetTable;
   readonly clients: ClientRegistry;
+  /** Of orderly consumers. */
   readonly locks: QueueLocks;
+  /** Settings as tools see and change them. */
+  readonly configuration: Configuration;
   readonly files: ConfigFiles;
   readonly connections: Map<number, Connection>;
 
@@ -94,6 +99,8 @@ export interface BrokerState {
   readonly slaveSync: SlaveSync | undefined;
 
   readonly counters: Counters;
+  /** Rates and times of the recent past, for tools. */
+  readonly stats: BrokerStats;
 
   /** The broker's own properties in stored form (CLUSTER): appended to those of every message. */
   ownProperties: Buffer;

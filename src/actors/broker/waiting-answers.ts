@@ -46,6 +46,11 @@ export class WaitingAnswers {
     return this.tail === this.head;
   }
 
+  /** How long the oldest one has waited; 0 when none waits. */
+  headWaitMs(nowMs: number): number {
+    return this.isEmpty ? 0 : nowMs - this.sinceMs[this.head & MASK]!;
+  }
+
   get isFull(): boolean {
     return this.tail - this.head === CAPACITY || this.writeAt >= FRAMES_BYTES;
   }

@@ -1,0 +1,196 @@
+/**
+ * config/*.json of a store, in Apache's format: topics.json and subscriptionGroup.json are written at the end of a batch
+ * that changed them, consumerOffset.json every flushConsumerOffsetInterval (first after 10 s) and at the end,
+ * delayOffset.json is kept as it was found or as the master sent it.
+ *
+ *     write   x.json.tmp, then x.json becomes x.json.bak, then x.json.tmp becomes x.json
+ *     read    x.json; missing, empty or unreadable: x.json.bak
+ *
+ * A crash in between leaves x.json.bak to start from. Source: ConfigManager.java, MixAll.string2File.
+ */
+import { DiskError } from '../../base/disk.js';
+import { StartError } from '../../base/start-error.js';
+import {
+  consumerOffsetTable,
+  delayOffsetTable,
+  subscriptionGroupTable,
+  topicConfigTable,
+} from '../../remoting/bodies/tables.js';
+import { BodyProblem, type Codec, decodeText, encodeText } from '../../remoting/body-codec.js';
+import type { Context } from '../../runtime/actor.js';
+import type { BrokerState } from './state.js';
+
+const FIRST_OFFSETS_MS = 10_000;
+/** A failed write is tried again after this, and logged each time. */
+const RETRY_MS = 1_000;
+
+const FILE = {
+  topics: 'topics.json',
+  groups: 'subscriptionGroup.json',
+  offsets: 'consumerOffset.json',
+  delayOffsets: 'delayOffset.json',
+} as const;
+
+export class ConfigFiles {
+  /** Content of delayOffset.json: what GET_ALL_DELAY_OFFSET answers. */
+  delayOffsets = encodeText(delayOffsetTable, { dataVersion: undefined, offsetTable: new Map() });
+  private topicsDirty = false;
+  private groupsDirty = false;
+  /** After a failure: no write before this, monotonic ms. */
+  private notBeforeMs = 0;
+
+  constructor(
+    private readonly context: Context,
+    private readonly directory: string,
+  ) {}
+
+  /** Fills the tables. Throws StartError for a file that cannot be read and has no readable backup. */
+  load(state: BrokerState): void {
+    this.context.disk.makeDirectory(this.directory);
+    const topics = this.read(FILE.topics, topicConfigTable);
+    if (topics !== undefined) {
+      for (const [name, config] of topics.topicConfigTable) state.topics.ensure(name).config = config;
+      state.topics.version = topics.dataVersion;
+    }
+    const groups = this.read(FILE.groups, subscriptionGroupTable);
+    if (groups !== undefined) state.groups.replace(groups.subscriptionGroupTable.values(), groups.dataVersion);
+    const offsets = this.read(FILE.offsets, consumerOffsetTable);
+    if (offsets !== undefined) {
+      state.offsets.merge(offsets.offsetTable);
+      state.offsets.isDirty = false;
+    }
+    const delayOffsets = this.readText(FILE.delayOffsets, delayOffsetTable);
+    if (delayOffsets !== undefined) this.delayOffsets = delayOffsets.text;
+    this.flushOffsetsLater(state, FIRST_OFFSETS_MS);
+  }
+
+  /** The topic table is to be written at the end of this batch. */
+  topicsChanged(): void {
+    this.topicsDirty = true;
+    this.context.touch();
+  }
+
+  groupsChanged(): void {
+    this.groupsDirty = true;
+    this.context.touch();
+  }
+
+  /** What the master sent: written as it is. */
+  replaceDelayOffsets(text: string): void {
+    if (text !== this.delayOffsets && this.attempt(FILE.delayOffsets, () => text, false)) this.delayOffsets = text;
+  }
+
+  /** At the end of a batch: writes the tables that changed in it. */
+  flush(state: BrokerState): void {
+    if (!this.topicsDirty && !this.groupsDirty) return;
+    if (this.context.clock.monotonic() < this.notBeforeMs) return;
+    const { topics, groups } = state;
+    if (this.topicsDirty && this.attempt(FILE.topics, () => topicsText(topics, 'pretty'), true)) {
+      this.topicsDirty = false;
+    }
+    if (this.groupsDirty && this.attempt(FILE.groups, () => groupsText(groups, 'pretty'), true)) {
+      this.groupsDirty = false;
+    }
+  }
+
+  /** Writes everything that is not written yet. */
+  close(state: BrokerState): void {
+    this.notBeforeMs = 0;
+    this.flush(state);
+    this.flushOffsets(state);
+  }
+
+  private flushOffsetsLater(state: BrokerState, delayMs: number): void {
+    this.context.after(delayMs, () => {
+      this.flushOffsets(state);
+      this.flushOffsetsLater(state, state.settings.flushConsumerOffsetInterval);
+    });
+  }
+
+  private flushOffsets({ offsets }: BrokerState): void {
+    if (!offsets.isDirty) return;
+    // Not synced, as in Apache: the next interval writes it anew, and the backup is older than one.
+    if (this.attempt(FILE.offsets, () => offsetsText(offsets, 'pretty'), false)) offsets.isDirty = false;
+  }
+
+  /** False when the disk refuses: what is in memory goes on serving, and is written later. */
+  private attempt(name: string, text: () => string, isSynced: boolean): boolean {
+    try {
+      this.replace(`${this.directory}/${name}`, text(), isSynced);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.reportFailure(name, error);
+      return false;
+    }
+  }
+
+  private reportFailure(name: string, error: DiskError): void {
+    this.context.log.error(`${name} cannot be written, a restart would begin with its old content: ${error.message}`);
+    this.notBeforeMs = this.context.clock.monotonic() + RETRY_MS;
+    this.context.after(RETRY_MS, () => this.context.touch());
+  }
+
+  private replace(path: string, text: string, isSynced: boolean): void {
+    const { disk } = this.context;
+    const temporary = `${path}.tmp`;
+    disk.writeFile(temporary, text);
+    if (isSynced) {
+      const file = disk.open(temporary);
+      try {
+        file.sync();
+      } finally {
+        file.close();
+      }
+    }
+    if (disk.stat(path) !== undefined) disk.rename(path, `${path}.bak`);
+    disk.rename(temporary, path);
+    if (isSynced) disk.syncDirectory(this.directory);
+  }
+
+  private read<T>(name: string, codec: Codec<T>): T | undefined {
+    return this.readText(name, codec)?.value;
+  }
+
+  private readText<T>(name: string, codec: Codec<T>): { readonly value: T; readonly text: string } | undefined {
+    const path = `${this.directory}/${name}`;
+    const problems: string[] = [];
+    for (const candidate of [path, `${path}.bak`]) {
+      const text = this.context.disk.readFile(candidate)?.toString('utf8') ?? '';
+      if (text.trim() === '') continue;
+      const value = decodeText(codec, text);
+      if (!(value instanceof BodyProblem)) {
+        if (problems.length > 0) this.setAside(path, problems[0]!);
+        return { value, text };
+      }
+      problems.push(`${candidate} cannot be read: ${value.text}`);
+    }
+    if (problems.length === 0) return undefined;
+    throw new StartError(`${this.context.name}: ${problems.join('; ')}: repair it, or move it away to start without`);
+  }
+
+  /** Otherwise the next write would make the unreadable file the backup. */
+  private setAside(path: string, problem: string): void {
+    this.context.disk.rename(path, `${path}.unreadable`);
+    this.context.log.warn(`${problem}; its backup is used instead, it is kept as ${path}.unreadable`);
+  }
+}
+
+/** Content of topics.json, and the body of GET_ALL_TOPIC_CONFIG. */
+export function topicsText(topics: BrokerState['topics'], style: 'plain' | 'pretty'): string {
+  const configured = [...topics.all()].flatMap(({ name, config }) =>
+    config === undefined ? [] : [[name, config] as const],
+  );
+  return encodeText(topicConfigTable, { dataVersion: topics.version, topicConfigTable: new Map(configured) }, style);
+}
+
+/** Content of subscriptionGroup.json, and the body of GET_ALL_SUBSCRIPTIONGROUP_CONFIG. */
+export function groupsText(groups: BrokerState['groups'], style: 'plain' | 'pretty'): string {
+  const table = new Map([...groups.all()].map((config) => [config.groupName, config]));
+  return encodeText(subscriptionGroupTable, { dataVersion: groups.version, subscriptionGroupTable: table }, style);
+}
+
+/** Content of consumerOffset.json, and the body of GET_ALL_CONSUMER_OFFSET. */
+export function offsetsText(offsets: BrokerState['offsets'], style: 'plain' | 'pretty'): string {
+  return encodeText(consumerOffsetTable, { offsetTable: offsets.entries() }, style);
+}

@@ -1,0 +1,99 @@
+/** Clients come, stay and go. Source: ClientManageProcessor.java, ConsumerManageProcessor.java. */
+import { GROUP_NAME_CHARS_MAX, groupNameProblem, retryTopic } from '../../../message/topics.js';
+import { checkClientRequest, consumerIdList } from '../../../remoting/bodies/clients.js';
+import { type ConsumerData, type HeartbeatData, heartbeatData } from '../../../remoting/bodies/heartbeat.js';
+import { requests } from '../../../remoting/requests.js';
+import { ResponseCode } from '../../../remoting/response-codes.js';
+import { memberLeft, notifyMembers } from '../client-events.js';
+import { type Channel, GROUPS_MAX, SUBSCRIPTIONS_PER_GROUP_MAX } from '../clients.js';
+import { ensureTopic } from '../create-topic.js';
+import { findOrCreateGroup } from '../groups.js';
+import { pushGroup } from '../replica.js';
+import type { BrokerState } from '../state.js';
+import { Perm } from '../topic-table.js';
+import { fail, OK, okBody, on, onBody, peer, type Request } from './answer.js';
+
+/** Groups that one client process may be in. */
+export const GROUPS_PER_CLIENT_MAX = 4_096;
+/** Source: TopicSysFlag.FLAG_UNIT_SUB. */
+const UNIT_SUBSCRIPTION_FLAG = 2;
+
+export const clientProcessors = [
+  onBody(requests.heartBeat, heartbeatData, (state, data, request) => {
+    const refusal = heartbeatRefusal(state, data);
+    if (refusal !== undefined) return fail(ResponseCode.SYSTEM_ERROR, refusal);
+    const channel = channelOf(state, data.clientID, request);
+    for (const consumer of data.consumerDataSet) onConsumer(state, consumer, channel, request);
+    for (const { groupName } of data.producerDataSet) state.clients.registerProducer(groupName, { ...channel });
+    return OK;
+  }),
+
+  on(requests.unregisterClient, (state, { producerGroup, consumerGroup }, { connection }) => {
+    const { clients } = state;
+    if (producerGroup !== undefined) clients.unregisterProducer(producerGroup, connection.id);
+    if (consumerGroup !== undefined) {
+      findOrCreateGroup(state, consumerGroup);
+      if (clients.unregisterConsumer(consumerGroup, connection.id)) memberLeft(state, consumerGroup);
+    }
+    return OK;
+  }),
+
+  on(requests.getConsumerListByGroup, ({ clients }, { consumerGroup }) => {
+    const ids = clients.consumers.get(consumerGroup)?.clientIds() ?? [];
+    return ids.length > 0
+      ? okBody(consumerIdList, { consumerIdList: ids })
+      : fail(ResponseCode.SYSTEM_ERROR, `no consumer for this group, ${consumerGroup}`);
+  }),
+
+  onBody(requests.checkClientConfig, checkClientRequest, (_state, { subscriptionData: { expressionType } }) =>
+    expressionType === '' || expressionType === 'TAG'
+      ? OK
+      : fail(ResponseCode.SYSTEM_ERROR, `The broker does not support consumer to filter message by ${expressionType}`),
+  ),
+] as const;
+
+function channelOf(state: BrokerState, clientId: string, { connection }: Request): Channel {
+  const { language, version } = state.scan;
+  return { connection: connection.id, clientId, language, version, lastSeenMs: state.context.clock.monotonic() };
+}
+
+function onConsumer(state: BrokerState, data: ConsumerData, channel: Channel, { connection }: Request): void {
+  const { clients, context } = state;
+  const { groupName, consumeType, messageModel, consumeFromWhere, subscriptionDataSet, unitMode } = data;
+  const settings = findOrCreateGroup(state, groupName);
+  // A slave gets the topic from its master.
+  if (settings !== undefined && !state.isSlave) {
+    const flag = unitMode ? UNIT_SUBSCRIPTION_FLAG : 0;
+    ensureTopic(state, retryTopic(groupName), settings.retryQueueNums, Perm.READ | Perm.WRITE, flag);
+  }
+  const facts = { consumeType, messageModel, consumeFromWhere };
+  const change = clients.registerConsumer(groupName, { ...channel }, facts, subscriptionDataSet);
+  if (change.subscriptionsChanged) pushGroup(state, groupName);
+  if (!change.membersChanged) return;
+  context.log.info('consumer registered', { group: groupName, clientId: channel.clientId, client: peer(connection) });
+  notifyMembers(state, clients.consumers.get(groupName));
+}
+
+/** Why a heartbeat is refused as a whole; undefined when it fits. */
+function heartbeatRefusal({ clients }: BrokerState, data: HeartbeatData): string | undefined {
+  const { consumerDataSet, producerDataSet } = data;
+  if (consumerDataSet.length + producerDataSet.length > GROUPS_PER_CLIENT_MAX) {
+    return `a client may be in ${GROUPS_PER_CLIENT_MAX} groups, this one is in ${consumerDataSet.length + producerDataSet.length}`;
+  }
+  let added = 0;
+  for (const { groupName, subscriptionDataSet } of consumerDataSet) {
+    const problem = groupNameProblem(groupName);
+    if (problem !== undefined) return problem;
+    if (subscriptionDataSet.length > SUBSCRIPTIONS_PER_GROUP_MAX) {
+      return `a group may subscribe to ${SUBSCRIPTIONS_PER_GROUP_MAX} topics, ${groupName} asks for ${subscriptionDataSet.length}`;
+    }
+    if (!clients.consumers.has(groupName)) added++;
+  }
+  for (const { groupName } of producerDataSet) {
+    if (groupName.length > GROUP_NAME_CHARS_MAX)
+      return `a group name is longer than ${GROUP_NAME_CHARS_MAX} characters`;
+    if (!clients.producers.has(groupName)) added++;
+  }
+  if (added === 0 || clients.producers.size + clients.consumers.size + added <= GROUPS_MAX) return undefined;
+  return `the broker has ${GROUPS_MAX} groups with clients and takes no more: use fewer groups`;
+}

@@ -1,0 +1,41 @@
+/**
+ * Every request of the broker but sends, by code. What the table does not have is REQUEST_CODE_NOT_SUPPORTED, as in
+ * Apache; so are pulls on the VIP port. Source: BrokerController.registerProcessor, AdminBrokerProcessor.java.
+ */
+import { ResponseCode } from '../../../remoting/response-codes.js';
+import type { BrokerState, Connection } from '../state.js';
+import { answer, fail, type Handler, LATER } from './answer.js';
+import { clientProcessors } from './clients.js';
+import { configurationProcessors } from './configuration.js';
+import { connectionProcessors } from './connections.js';
+import { groupProcessors } from './groups.js';
+import { lockProcessors } from './locks.js';
+import { offsetProcessors } from './offsets.js';
+import { progressProcessors } from './progress.js';
+import { runtimeProcessors } from './runtime-info.js';
+import { topicProcessors } from './topics.js';
+
+const processors: ReadonlyMap<number, Handler> = new Map([
+  ...clientProcessors,
+  ...offsetProcessors,
+  ...lockProcessors,
+  ...topicProcessors,
+  ...groupProcessors,
+  ...progressProcessors,
+  ...connectionProcessors,
+  ...configurationProcessors,
+  ...runtimeProcessors,
+]);
+
+/** Answers the request that `state.scan` holds; `body` is a view that is valid until this returns. */
+export function handleRequest(state: BrokerState, connection: Connection, body: Buffer): void {
+  const { code } = state.scan;
+  const handler = processors.get(code);
+  if (handler === undefined) {
+    const text = ` request type ${code} not supported`;
+    answer(state, connection, fail(ResponseCode.REQUEST_CODE_NOT_SUPPORTED, text));
+    return;
+  }
+  const result = handler(state, { connection, body });
+  if (result !== LATER) answer(state, connection, result);
+}

@@ -1,0 +1,58 @@
+/** Consumer offsets and the ends of queues. Source: ConsumerManageProcessor.java, ConsumerOffsetManager.java. */
+import { encodeHeader } from '../../../remoting/header-table.js';
+import { requests } from '../../../remoting/requests.js';
+import { ResponseCode } from '../../../remoting/response-codes.js';
+import { offsetsText } from '../config-files.js';
+import { physicalOffsetAt } from '../queue-times.js';
+import type { BrokerState } from '../state.js';
+import type { BrokerQueue } from '../topic-table.js';
+import { type Answer, fail, OK, okExt, okText, on } from './answer.js';
+
+export const offsetProcessors = [
+  on(requests.queryConsumerOffset, (state, { consumerGroup, topic, queueId }) => {
+    const committed = state.offsets.get(consumerGroup, topic, queueId);
+    if (committed !== undefined && committed >= 0) return offsetAnswer(committed);
+    // A group that nobody knows begins at 0 as long as the queue's first message is there and recent.
+    if (beginsInMemory(state, queueOf(state, topic, queueId))) return offsetAnswer(0);
+    const text = 'Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first';
+    return fail(ResponseCode.QUERY_NOT_FOUND, text);
+  }),
+
+  on(requests.updateConsumerOffset, (state, { consumerGroup, topic, queueId, commitOffset }) => {
+    if (queueId < 0) return fail(ResponseCode.SYSTEM_ERROR, `queueId ${queueId} is negative`);
+    if (state.offsets.commit(consumerGroup, topic, queueId, commitOffset)) return OK;
+    const text = 'the broker holds as many consumer offsets as it can: delete groups that are not used any more';
+    return fail(ResponseCode.SYSTEM_ERROR, text);
+  }),
+
+  on(requests.getMaxOffset, (state, { topic, queueId }) =>
+    offsetAnswer(queueOf(state, topic, queueId)?.nextOffset ?? 0),
+  ),
+
+  on(requests.getMinOffset, (state, { topic, queueId }) =>
+    offsetAnswer(queueOf(state, topic, queueId)?.minOffset ?? 0),
+  ),
+
+  on(requests.getAllConsumerOffset, ({ offsets }) => okText(offsetsText(offsets, 'plain'))),
+
+  on(requests.getAllDelayOffset, ({ files }) => okText(files.delayOffsets)),
+] as const;
+
+function offsetAnswer(offset: number): Answer {
+  return okExt(encodeHeader(requests.getMaxOffset.response, { offset }));
+}
+
+function queueOf({ topics }: BrokerState, topic: string, queueId: number): BrokerQueue | undefined {
+  return queueId < 0 ? undefined : topics.get(topic)?.usedQueue(queueId);
+}
+
+/** Source: DefaultMessageStore.checkInDiskByConsumeOffset for offset 0. An empty queue counts. */
+function beginsInMemory(state: BrokerState, queue: BrokerQueue | undefined): boolean {
+  if (queue === undefined) return true;
+  if (queue.minOffset > 0) return false;
+  const { log, settings, options } = state;
+  const memoryBytes = (options.physicalMemoryBytes * settings.accessMessageInMemoryMaxRatio) / 100;
+  if (queue.nextOffset === 0 || log.endOffset - log.minOffset <= memoryBytes) return true;
+  const first = physicalOffsetAt(state, queue, 0);
+  return first === undefined || log.endOffset - first <= memoryBytes;
+}

@@ -1,0 +1,69 @@
+/** How far queues have grown and groups have come. Source: AdminBrokerProcessor.java. */
+import type { MessageQueue } from '../../../remoting/bodies/message-queue.js';
+import {
+  consumeStats,
+  groupList,
+  type OffsetWrapper,
+  type TopicOffset,
+  topicStatsTable,
+} from '../../../remoting/bodies/statistics.js';
+import { requests } from '../../../remoting/requests.js';
+import { ResponseCode } from '../../../remoting/response-codes.js';
+import { storeTimeAt } from '../queue-times.js';
+import type { BrokerState } from '../state.js';
+import type { BrokerTopic } from '../topic-table.js';
+import { fail, okBody, on } from './answer.js';
+
+export const progressProcessors = [
+  on(requests.getTopicStatsInfo, (state, { topic: name }) => {
+    const topic = state.topics.get(name);
+    if (topic?.config === undefined) return fail(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist`);
+    const { readQueueNums, writeQueueNums } = topic.config;
+    const offsetTable = new Map<MessageQueue, TopicOffset>();
+    for (let queueId = 0; queueId < Math.max(readQueueNums, writeQueueNums); queueId++) {
+      offsetTable.set(messageQueue(state, name, queueId), topicOffset(state, topic, queueId));
+    }
+    return okBody(topicStatsTable, { offsetTable });
+  }),
+
+  on(requests.getConsumeStats, (state, { consumerGroup, topic }) => {
+    const { offsets, clients, topics } = state;
+    const names = topic === undefined || topic.trim() === '' ? offsets.topicsOf(consumerGroup) : [topic];
+    const subscriptions = clients.consumers.get(consumerGroup)?.subscriptions;
+    const offsetTable = new Map<MessageQueue, OffsetWrapper>();
+    for (const name of names) {
+      const found = topics.get(name);
+      // What an online group does not subscribe to any more is nothing that it lags behind in.
+      const isLeft = subscriptions !== undefined && subscriptions.size > 0 && !subscriptions.has(name);
+      if (found?.config === undefined || isLeft) continue;
+      for (let queueId = 0; queueId < found.config.readQueueNums; queueId++) {
+        offsetTable.set(messageQueue(state, name, queueId), progress(state, consumerGroup, found, queueId));
+      }
+    }
+    return okBody(consumeStats, { consumeTps: 0, offsetTable });
+  }),
+
+  on(requests.queryTopicConsumeByWho, ({ clients, offsets }, { topic }) => {
+    const groups = new Set(offsets.groupsOf(topic));
+    for (const { name, subscriptions } of clients.consumers.values()) if (subscriptions.has(topic)) groups.add(name);
+    return okBody(groupList, { groupList: [...groups] });
+  }),
+] as const;
+
+function messageQueue({ settings }: BrokerState, topic: string, queueId: number): MessageQueue {
+  return { brokerName: settings.brokerName, queueId, topic };
+}
+
+function topicOffset(state: BrokerState, topic: BrokerTopic, queueId: number): TopicOffset {
+  const queue = topic.usedQueue(queueId);
+  if (queue === undefined) return { lastUpdateTimestamp: 0, maxOffset: 0, minOffset: 0 };
+  const lastUpdateTimestamp = storeTimeAt(state, queue, queue.nextOffset - 1);
+  return { lastUpdateTimestamp, maxOffset: queue.nextOffset, minOffset: queue.minOffset };
+}
+
+function progress(state: BrokerState, group: string, topic: BrokerTopic, queueId: number): OffsetWrapper {
+  const queue = topic.usedQueue(queueId);
+  const consumerOffset = Math.max(0, state.offsets.get(group, topic.name, queueId) ?? 0);
+  const lastTimestamp = queue === undefined ? 0 : storeTimeAt(state, queue, consumerOffset - 1);
+  return { brokerOffset: queue?.nextOffset ?? 0, consumerOffset, lastTimestamp };
+}

@@ -237,7 +237,7 @@ export const catalog = {
     help: 'Time in which the thread ran turns.',
   },
   messagesDropped: {
-    name: 'hangar_messages_dropped_total',
+    name: 'hangar_actor_messages_dropped_total',
     kind: 'counter',
     unit: 'messages',
     labels: ['thread'],

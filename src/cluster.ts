@@ -14,7 +14,8 @@ import { type ClusterPlan, FRONT_UNIT, planCluster } from './plan.js';
 import type { LogFields } from './runtime/actor.js';
 import { ThreadHost } from './runtime/host.js';
 import { Supervisor } from './runtime/supervisor.js';
-import type { ThreadEvent } from './runtime/thread.js';
+import { Meter } from './runtime/slab.js';
+import type { ErrorFacts, ThreadEvent } from './runtime/thread.js';
 import { DEFAULT_RING_SIZES, makeWiring, type Wiring } from './runtime/wiring.js';
 import { LogWindow } from './store/log-window.js';
 import { RECORD_OVERHEAD_MAX } from './message/record.js';
@@ -56,6 +57,7 @@ export class Cluster {
   private readonly host: ThreadHost;
   private readonly supervisor: Supervisor;
   private readonly health: Int32Array;
+  private readonly meter: Meter;
   private isStopping = false;
 
   /** Resolves when every listener is bound, both name servers route every broker and every slave has caught up. */
@@ -84,6 +86,7 @@ export class Cluster {
       workersBytes: topology.process.workerRingBytes || DEFAULT_RING_SIZES.workersBytes,
     });
     this.health = new Int32Array(this.wiring.health);
+    this.meter = new Meter(this.wiring.slabs.at(-1)!);
     // The system unit has no supervisor: its actors live as long as their threads.
     Atomics.store(this.health, FRONT_UNIT + 1, 1);
     this.windows = this.plan.brokers.map(({ broker: { settings } }) =>
@@ -138,7 +141,10 @@ export class Cluster {
         log: (level, text, fields) => this.say(level, 'supervisor', text, fields),
         setHealth: (unit, serves) => Atomics.store(this.health, unit, serves ? 1 : 0),
         fatal: (reason) => options.onFatal?.(reason),
-        restarted: () => undefined,
+        restarted: (unit) => {
+          const { name } = this.plan.directory.units[unit]!;
+          this.meter.values[this.meter.series('hangar_actor_restarts_total', { unit: name })]!++;
+        },
       },
     );
   }
@@ -233,7 +239,7 @@ export class Cluster {
         this.supervisor.ready(event.actor);
         break;
       case 'crashed':
-        this.supervisor.crashed(event.actor, event.during, event.error);
+        this.supervisor.crashed(event.actor, event.during, errorOf(event.error));
         break;
       case 'reported':
         this.ports.set(event.fact, Number(event.value));
@@ -266,4 +272,11 @@ export class Cluster {
       .filter((part) => part !== '')
       .join(', ');
   }
+}
+
+function errorOf({ name, message, stack }: ErrorFacts): Error {
+  if (name === 'StartError') return new StartError(message);
+  const error = new Error(message);
+  error.stack = stack;
+  return error;
 }

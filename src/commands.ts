@@ -7,7 +7,7 @@ import { readBrokerConfig, readNamesrvConfig } from '../config/load.js';
 import { type Loaded, type Note, renderNote } from '../config/notes.js';
 import type { TopologyOverrides } from '../config/placement.js';
 import { readPackagedTopology, readTopology, type Topology, type TopologyName } from '../config/topology.js';
-import { StartError } from './base/start-error.js';
+import { isStartError } from './base/start-error.js';
 import { GIB } from './base/units.js';
 import { Cluster } from './cluster.js';
 
@@ -97,7 +97,7 @@ async function run(topology: Topology, options: RunOptions): Promise<void> {
       },
     });
   } catch (error) {
-    const line = error instanceof StartError ? error.message : ((error as Error).stack ?? String(error));
+    const line = isStartError(error) ? error.message : ((error as Error).stack ?? String(error));
     console.error(`hangar: ${line}`);
     process.exit(ExitCode.START_FAILED);
   }

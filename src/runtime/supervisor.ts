@@ -114,6 +114,7 @@ export class Supervisor {
       return;
     }
     if (this.isStopping || unit.phase === 'failed') return;
+    if (actor === this.front) return this.frontCrashed(unit, during, error);
     if (unit.settle !== undefined) {
       unit.settle.reject(error);
       return;
@@ -121,6 +122,19 @@ export class Supervisor {
     this.services.log('error', `${name} crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
     // Several actors of a unit may crash before all of it is taken down: that is one crash.
     if (unit.phase === 'up') unit.restarting = this.restart(unit);
+  }
+
+  /**
+   * Every connection is gone with the front, and who was behind them cannot know: units that are starting fail with it
+   * (a port in use), those that serve are restarted after it.
+   */
+  private frontCrashed(front: Unit, during: string, error: Error): void {
+    const starting = this.units.filter(({ settle }) => settle !== undefined);
+    for (const { settle } of starting) settle!.reject(error);
+    if (starting.length > 0) return;
+    this.services.log('error', `front crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
+    const served = this.units.filter((unit) => unit.phase === 'up' && unit.plan.hasListeners);
+    void this.restart(front).then(() => Promise.all(served.map((unit) => this.restart(unit))));
   }
 
   /** Treats a unit as crashed: the `kill` fault, and threads that died. */

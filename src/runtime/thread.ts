@@ -38,10 +38,17 @@ export interface ThreadData {
   readonly events: MessagePort;
 }
 
+/** An error as it travels: structured clone would drop what kind of error it is. */
+export interface ErrorFacts {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
 /** What a thread posts on its events port. */
 export type ThreadEvent =
   | { readonly kind: 'up' }
-  | { readonly kind: 'crashed'; readonly actor: ActorId; readonly during: string; readonly error: Error }
+  | { readonly kind: 'crashed'; readonly actor: ActorId; readonly during: string; readonly error: ErrorFacts }
   | { readonly kind: 'ready'; readonly actor: ActorId }
   | { readonly kind: 'reported'; readonly actor: ActorId; readonly fact: string; readonly value: string | number }
   | {
@@ -62,7 +69,9 @@ const post = (event: ThreadEvent): void => events.postMessage(event);
 const isSockets = wiring.directory.threads[thread]!.kind === 'sockets';
 const meter = new Meter(wiring.slabs[thread]!);
 const busySeries = meter.series('hangar_thread_busy_seconds_total', { thread: wiring.directory.threads[thread]!.name });
-const droppedSeries = meter.series('hangar_messages_dropped_total', { thread: wiring.directory.threads[thread]!.name });
+const droppedSeries = meter.series('hangar_actor_messages_dropped_total', {
+  thread: wiring.directory.threads[thread]!.name,
+});
 
 let syncThread: SyncThread = () => invariant(false, 'the disk actor of this thread is not started');
 let wakeSockets = (): void => undefined;
@@ -74,11 +83,14 @@ const core = new ThreadCore(
   prng(data.seed + thread),
   {
     disk: new NodeDisk((fd, done) => syncThread(fd, done)),
-    network: isSockets ? new NodeNetwork() : undefined,
+    network: isSockets
+      ? new NodeNetwork((text) => post({ kind: 'log', level: 'warn', actor: 'network', text, fields: {} }))
+      : undefined,
     meter,
   },
   {
-    crashed: (actor, during, error) => post({ kind: 'crashed', actor, during, error }),
+    crashed: (actor, during, { name, message, stack = '' }) =>
+      post({ kind: 'crashed', actor, during, error: { name, message, stack } }),
     ready: (actor) => post({ kind: 'ready', actor }),
     reported: (actor, fact, value) => post({ kind: 'reported', actor, fact, value }),
     log: (level, actor, text, fields) => post({ kind: 'log', level, actor, text, fields }),

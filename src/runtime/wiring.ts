@@ -29,7 +29,7 @@ export interface Wiring {
   readonly directory: Directory;
   readonly rings: readonly RingEntry[];
   readonly bells: SharedArrayBuffer;
-  /** One a thread. */
+  /** One a thread, and the last for the main thread. */
   readonly slabs: readonly SharedArrayBuffer[];
   /** Int32, one a unit: 1 while it serves. */
   readonly health: SharedArrayBuffer;
@@ -55,7 +55,7 @@ export function makeWiring(directory: Directory, sizes: RingSizes = DEFAULT_RING
     directory,
     rings,
     bells: new SharedArrayBuffer(doorbellBytes(threads.length)),
-    slabs: threads.map(() => new SharedArrayBuffer(SLAB_BYTES)),
+    slabs: [...threads, 'main'].map(() => new SharedArrayBuffer(SLAB_BYTES)),
     health: new SharedArrayBuffer(Math.max(4, directory.units.length * 4)),
   };
 }

@@ -6,7 +6,6 @@
  */
 import type { Disk, DiskFile } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
-import { MIB } from '../base/units.js';
 import { makeDurableDirectory } from './directories.js';
 
 /** What keeps a store from being opened: for the operator, with path and remedy. */
@@ -87,10 +86,9 @@ export interface LogFilesOptions {
   readonly fileBytes: number;
   /** At most this many file descriptors. Default 16. */
   readonly openFilesMax?: number;
+  /** The last file may be shorter, because clearTail was interrupted. */
+  readonly isTailCut?: boolean;
 }
-
-/** Where clearTail reads and compares. */
-const CLEAR_BLOCK_BYTES = MIB;
 
 export class LogFiles {
   readonly directory: string;
@@ -103,7 +101,8 @@ export class LogFiles {
 
   /**
    * Lists the directory, creating it when missing. Throws StoreError when a file has another size than configured, as
-   * Apache's broker refuses to start; only an empty last file, whose creation was cut short, is brought to its size.
+   * Apache's broker refuses to start; only an empty last file, whose creation was cut short, is brought to its size, and
+   * with `isTailCut` any last file.
    */
   static open(disk: Disk, options: LogFilesOptions): LogFiles {
     return new LogFiles(disk, options);
@@ -122,17 +121,16 @@ export class LogFiles {
     const names = disk.list(directory);
     this.strays = names.filter((name) => logFileStart(name) < 0);
     this.starts = names.map(logFileStart).filter((start) => start >= 0);
-    for (const start of this.starts) this.checkSize(start);
+    for (const start of this.starts) this.checkSize(start, options.isTailCut === true);
   }
 
-  private checkSize(start: number): void {
+  private checkSize(start: number, isTailCut: boolean): void {
     const path = this.path(start);
-    const bytes = this.disk.stat(path)?.bytes;
-    if (bytes === 0 && start === this.starts.at(-1)) {
+    const bytes = this.disk.stat(path)?.bytes ?? 0;
+    const isUnfinished = start === this.starts.at(-1) && (bytes === 0 || (isTailCut && bytes < this.fileBytes));
+    if (isUnfinished) {
       this.openFiles.get(start).truncate(this.fileBytes);
-      return;
-    }
-    if (bytes !== this.fileBytes) {
+    } else if (bytes !== this.fileBytes) {
       throw new StoreError(
         `${path} has ${bytes} bytes, but files of this log are configured to have ${this.fileBytes}: set the size that the store was written with`,
       );
@@ -276,27 +274,16 @@ export class LogFiles {
   }
 
   /**
-   * Zeroes the rest of the file that holds `offset`, so that what lay there can never be taken for records again, and
-   * syncs it. Holes stay holes. Returns how many bytes were not zero, counted in whole blocks.
+   * Gives back the rest of the file that holds `offset`, so that what lay there can never be taken for records again:
+   * zeros from now on, durably. In between the file is shorter, which the caller has to be able to tell after a crash.
    */
-  clearTail(offset: number): number {
+  clearTail(offset: number): void {
     const start = this.fileStart(offset);
-    if (this.indexOf(start) < 0) return 0;
+    if (this.indexOf(start) < 0) return;
     const file = this.openFiles.get(start);
-    const block = Buffer.alloc(CLEAR_BLOCK_BYTES);
-    const zeros = Buffer.alloc(CLEAR_BLOCK_BYTES);
-    let cleared = 0;
-    for (let at = offset - start; at < this.fileBytes; ) {
-      const bytes = file.read(block, 0, Math.min(CLEAR_BLOCK_BYTES, this.fileBytes - at), at);
-      if (bytes === 0) break;
-      if (block.compare(zeros, 0, bytes, 0, bytes) !== 0) {
-        file.write(zeros, 0, bytes, at);
-        cleared += bytes;
-      }
-      at += bytes;
-    }
-    if (cleared > 0) file.sync();
-    return cleared;
+    file.truncate(offset - start);
+    file.truncate(this.fileBytes);
+    file.sync();
   }
 
   close(): void {

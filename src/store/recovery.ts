@@ -8,14 +8,14 @@
  * After a crash, and whenever log and queues disagree, the walk begins at the newest file that the checkpoint vouches
  * for: everything before it is durable and dispatched. The queues are cut back to there and filled again from the log;
  * so are index files that were not full and synced. The first thing in the log that is no record ends it: what lies
- * behind is removed, zeroed in the last file, so that it can never be read as records later.
+ * behind is removed, so that it can never be read as records later.
  *
  * Source: CommitLog.java (recoverNormally, recoverAbnormally), DefaultMessageStore.java, IndexService.java.
  */
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
-import { MIB } from '../base/units.js';
+import { KIB, MIB } from '../base/units.js';
 import { IndexKeys } from '../message/index-keys.js';
 import {
   checkRecord,
@@ -33,7 +33,7 @@ import { IndexService } from './index-service.js';
 import { LogFiles } from './log-files.js';
 import { LogScanner, type ScannedRecord, type ScanResult } from './log-scan.js';
 import { type RecoveredQueue, RecoveredQueues } from './recovered-queues.js';
-import { createAbortFile, hasAbortFile, storePath } from './store-directory.js';
+import { createAbortFile, cutting, hasAbortFile, isTailCut, storePath } from './store-directory.js';
 
 export { createAbortFile, lockStore, removeAbortFile } from './store-directory.js';
 
@@ -94,6 +94,7 @@ export interface RecoveredStore {
 }
 
 const PROGRESS_BYTES = 16 * MIB;
+const REMAINS_BYTES = 64 * KIB;
 const PROBLEMS_MAX = 100;
 
 export function recoverStore(
@@ -151,7 +152,8 @@ class Recovery {
     const { rootDirectory, commitLogDirectory, fileBytes, delayLevelsMs, index } = options;
     makeDurableDirectory(disk, rootDirectory);
     this.abnormal = hasAbortFile(disk, rootDirectory);
-    this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes });
+    const isCut = isTailCut(disk, rootDirectory);
+    this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes, isTailCut: isCut });
     this.scanner = new LogScanner({ fileBytes, delayLevelsMs });
     this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
     this.lastStoreTimestamp = this.checkpoint.logTimestamp;
@@ -422,9 +424,18 @@ class Recovery {
       const path = this.log.path(this.log.fileStart(end.offset));
       this.problem(path, end.offset, `${what}, but records follow at ${lost}: they are cut off`);
     }
+    const hasRemains = lost !== undefined || end.stop === 'bad' || this.hasBytesAt(end.offset);
     this.log.deleteAfter(end.offset);
-    const cleared = clearsTail ? this.log.clearTail(end.offset) : 0;
-    return lost !== undefined || cleared > 0;
+    if (clearsTail) cutting(this.disk, this.options.rootDirectory, () => this.log.clearTail(end.offset));
+    return hasRemains;
+  }
+
+  /** Whether something else than zeros is near behind the end: a torn write. */
+  private hasBytesAt(offset: number): boolean {
+    const near = Buffer.alloc(REMAINS_BYTES);
+    const inFile = this.log.fileStart(offset) + this.log.fileBytes - offset;
+    this.log.read(offset, Math.min(near.length, inFile), near, 0);
+    return near.some((byte) => byte !== 0);
   }
 
   /** Offset of a good record behind the end of the log, which then ends within it; undefined if there seems to be none. */

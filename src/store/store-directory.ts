@@ -2,7 +2,7 @@
  * What lies in a store directory beside the log: paths, the lock that keeps a second broker out, and the marker that
  * tells a crash from a clean stop. Source: StorePathConfigHelper.java, DefaultMessageStore.java.
  */
-import { type Disk, DiskError } from '../base/disk.js';
+import { type Disk, DiskError, replaceFile } from '../base/disk.js';
 import { makeDurableDirectory } from './directories.js';
 import { StoreError } from './log-files.js';
 
@@ -48,6 +48,21 @@ export function createAbortFile(disk: Disk, root: string): void {
 export function removeAbortFile(disk: Disk, root: string): void {
   disk.remove(storePath.abort(root));
   disk.syncDirectory(root);
+}
+
+/** Apache looks only whether the file is there; the content tells our next recovery that the last log file may be short. */
+const CUTTING = 'cutting';
+
+/** Runs what leaves the last log file short for a moment. A crash meanwhile can be told by isTailCut. */
+export function cutting(disk: Disk, root: string, cut: () => void): void {
+  replaceFile(disk, storePath.abort(root), CUTTING);
+  cut();
+  disk.writeFile(storePath.abort(root), '');
+}
+
+/** The last recovery was interrupted within `cutting`, or may have been. */
+export function isTailCut(disk: Disk, root: string): boolean {
+  return disk.readFile(storePath.abort(root))?.toString('latin1') === CUTTING;
 }
 
 export function hasAbortFile(disk: Disk, root: string): boolean {

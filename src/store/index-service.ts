@@ -1,0 +1,199 @@
+/**
+ * The key index of one broker: which messages have a key, newest first. A row of IndexFiles named after their local
+ * creation time; keys go to the last one. Only hashes of `topic#key` are kept (indexKeyHash in src/message); whoever
+ * asks compares the keys of the messages found. Source: IndexService.java.
+ *
+ * Memory: two batches of the last file, 3.7 MB under load, nothing when idle (see IndexFile). The owner calls `tick`
+ * a few times each flush interval, so that keys do not wait for ever, and `flush` at stop.
+ */
+import type { Clock } from '../base/clock.js';
+import type { DiskError } from '../base/disk.js';
+import { invariant } from '../base/invariant.js';
+import type { FileCache } from './file-cache.js';
+import { IndexFile } from './index-file.js';
+import type { IndexSizes } from './index-layout.js';
+
+export interface IndexOptions extends IndexSizes {
+  readonly directory: string;
+  readonly clock: Clock;
+  /**
+   * A file that became full is durable, up to this store time: the checkpoint's indexTimestamp. Or it could not be
+   * synced; then nothing in it is promised.
+   */
+  readonly onFileSynced: (endTimestamp: number, error: DiskError | undefined) => void;
+}
+
+const NAME = /^\d{17}$/;
+
+export class IndexService {
+  /** Oldest first. */
+  private readonly indexFiles: IndexFile[] = [];
+
+  /** Throws StoreError when a file was written with other sizes. */
+  static open(files: FileCache, options: IndexOptions): IndexService {
+    return new IndexService(files, options);
+  }
+
+  private constructor(
+    private readonly files: FileCache,
+    private readonly options: IndexOptions,
+  ) {
+    invariant(options.slots >= 1 && options.entries >= 2, 'an index file has slots and entries');
+    for (const name of files.disk.list(options.directory)) {
+      if (NAME.test(name)) this.indexFiles.push(new IndexFile(files, `${options.directory}/${name}`, options));
+    }
+  }
+
+  get fileCount(): number {
+    return this.indexFiles.length;
+  }
+
+  /** Keys before this commit log offset are in the index; 0 without any. */
+  get endPhysicalOffset(): number {
+    return this.indexFiles.at(-1)?.header.endOffset ?? 0;
+  }
+
+  /** Store time of the message indexed last; 0 without any. */
+  get endTimestamp(): number {
+    return this.indexFiles.at(-1)?.header.endTimestamp ?? 0;
+  }
+
+  /** Keys held in memory. */
+  get pendingKeys(): number {
+    return this.indexFiles.at(-1)?.pendingKeys ?? 0;
+  }
+
+  /**
+   * Adds a key of the message at `commitLogOffset`; `keyHash` is not negative. A message in front of the one indexed
+   * last has been indexed before and is skipped. Throws DiskError; nothing has changed then.
+   */
+  put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
+    let file = this.indexFiles[this.indexFiles.length - 1];
+    if (file !== undefined && commitLogOffset < file.header.endOffset) return;
+    if (file === undefined || file.isFull) file = this.roll(file);
+    file.put(keyHash, commitLogOffset, storeTimestamp);
+  }
+
+  /** Commit log offsets of messages with that key, stored in [begin, end], at most `max`, newest first. Throws DiskError. */
+  query(keyHash: number, begin: number, end: number, max: number): number[] {
+    const offsets: number[] = [];
+    for (let at = this.indexFiles.length - 1; at >= 0 && offsets.length < max; at--) {
+      const file = this.indexFiles[at]!;
+      if (file.overlaps(begin, end)) file.query(keyHash, begin, end, max, offsets);
+      if (file.header.beginTimestamp < begin) break;
+    }
+    return offsets;
+  }
+
+  /** A small piece of what `flush` does; false when nothing was left to do. Throws DiskError. */
+  tick(): boolean {
+    return this.indexFiles.at(-1)?.tick() ?? false;
+  }
+
+  /** All keys are in the files. Throws DiskError; try it again. */
+  flush(): void {
+    this.indexFiles.at(-1)?.flush();
+  }
+
+  /** Flushes and makes the last file durable, with the names of all. Blocking, for stop. */
+  sync(): void {
+    const last = this.indexFiles.at(-1);
+    if (last === undefined) return;
+    last.flush();
+    last.sync();
+    this.syncNames();
+  }
+
+  /**
+   * After a crash: removes files that were not full and synced by then, which their end tells (they may miss keys, and
+   * chains), and files without keys. The keys are put again from the commit log on which recovery looks at.
+   */
+  dropUnsafe(checkpointIndexTimestamp: number): void {
+    this.keep((file) => file.header.endTimestamp <= checkpointIndexTimestamp && !file.isEmpty);
+  }
+
+  /** Removes leading files all of whose messages are gone from the commit log, never the last file; returns how many. */
+  deleteBefore(logMinOffset: number): number {
+    const last = this.indexFiles.at(-1);
+    let isLeading = true;
+    return this.keep((file) => {
+      isLeading &&= file !== last && file.header.endOffset < logMinOffset;
+      return !isLeading;
+    });
+  }
+
+  /** Flushes and gives the file handles back. */
+  close(): void {
+    this.flush();
+    this.discard();
+  }
+
+  /** For the index of an actor that crashed: forgets what is not in the files. */
+  discard(): void {
+    for (const file of this.indexFiles) file.discard();
+  }
+
+  private roll(full: IndexFile | undefined): IndexFile {
+    if (full === undefined) {
+      this.files.makeDirectory(this.options.directory);
+    } else {
+      full.flush();
+      full.syncLater((error) => this.onFullSynced(full, error));
+    }
+    const path = `${this.options.directory}/${this.nextName(full)}`;
+    const next = new IndexFile(this.files, path, this.options, full?.header);
+    this.indexFiles.push(next);
+    return next;
+  }
+
+  private onFullSynced(full: IndexFile, error: DiskError | undefined): void {
+    let failure = error;
+    try {
+      this.syncNames();
+    } catch (thrown) {
+      failure ??= thrown as DiskError;
+    }
+    this.options.onFileSynced(full.header.endTimestamp, failure);
+  }
+
+  private syncNames(): void {
+    this.files.disk.syncDirectory(this.options.directory);
+    this.files.syncDirectories();
+  }
+
+  /** Names sort in the order of creation, even if the clock goes back (summer time ends). */
+  private nextName(previous: IndexFile | undefined): string {
+    const name = localTimeName(this.options.clock.now());
+    const last = previous?.path.slice(-name.length) ?? '';
+    return name > last ? name : String(BigInt(last) + 1n);
+  }
+
+  private keep(isKept: (file: IndexFile) => boolean): number {
+    const all = this.indexFiles.splice(0);
+    for (const file of all) {
+      if (isKept(file)) {
+        this.indexFiles.push(file);
+        continue;
+      }
+      file.discard();
+      this.files.disk.remove(file.path);
+    }
+    if (all.length > this.indexFiles.length) this.files.disk.syncDirectory(this.options.directory);
+    return all.length - this.indexFiles.length;
+  }
+}
+
+/** yyyyMMddHHmmssSSS in local time (UtilAll.timeMillisToHumanString). */
+export function localTimeName(ms: number): string {
+  const time = new Date(ms);
+  const digits = (value: number, count: number): string => String(value).padStart(count, '0');
+  return (
+    digits(time.getFullYear(), 4) +
+    digits(time.getMonth() + 1, 2) +
+    digits(time.getDate(), 2) +
+    digits(time.getHours(), 2) +
+    digits(time.getMinutes(), 2) +
+    digits(time.getSeconds(), 2) +
+    digits(time.getMilliseconds(), 3)
+  );
+}

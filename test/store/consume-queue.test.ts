@@ -415,6 +415,33 @@ recovery('stops at an entry that cannot follow and removes what is behind it', (
   }
 });
 
+recovery('looks further back when the file before the last three has lost its end', () => {
+  const { disk } = filled(120);
+  const name = `${DIRECTORY}/00000000000000000800`;
+  disk.writeFile(name, disk.readFile(name)!.fill(0, 300));
+  const queue = open(disk);
+  queue.recover();
+  assert.is(queue.maxOffset, 55);
+  assert.is(queue.maxPhysicalOffset, 5_500);
+});
+
+recovery('a cut that a power loss interrupts leaves no hole', () => {
+  const found = new Set<number>();
+  for (let seed = 0; seed < 60; seed++) {
+    const { disk } = simulatedDisk();
+    const before = open(disk);
+    before.append(entries(0, 120), 0, 120, 0);
+    before.sync();
+    before.truncateFrom(500);
+    disk.crash(prng(seed));
+    const queue = open(disk);
+    queue.recover();
+    found.add(queue.maxOffset);
+    assert.equal(allOffsets(queue), range(0, queue.maxOffset), `SEED=${seed}`);
+  }
+  assert.ok(found.size > 1, 'the cut was lost at least once, and kept');
+});
+
 recovery('a failed sync is reported for ever', () => {
   const { disk } = simulatedDisk();
   const queue = open(disk);

@@ -129,18 +129,24 @@ export class CommitLog {
     const window = this.window;
     invariant(window !== undefined && length > 0 && length <= this.maxReserveBytes, 'reservation', length);
     if (this.failure !== undefined) return NOT_RESERVED;
-    if (length + BLANK.headBytes > this.fileEnd - this.end && !this.startNextFile(length)) return NOT_RESERVED;
-    // What is not in the files yet must not be overwritten.
-    if (this.end + length - this.written > window.windowBytes && !this.writeOut()) return NOT_RESERVED;
+    if (length + BLANK.headBytes > this.fileEnd - this.end && !this.startNextFile()) return NOT_RESERVED;
+    if (!this.hasRoom(length)) return NOT_RESERVED;
     return window.reserve(this.end, length);
   }
 
+  /**
+   * What is not in the files yet must stay readable in the window. The other half of it is room for what the window
+   * gives up ahead of the writer.
+   */
+  private hasRoom(length: number): boolean {
+    return this.end + length - this.written <= this.window!.windowBytes / 2 || this.writeOut();
+  }
+
   /** Ends the current file with a blank record, if one is begun, and creates the next. */
-  private startNextFile(length: number): boolean {
+  private startNextFile(): boolean {
     const window = this.window!;
     const blankBytes = this.fileEnd - this.end;
-    if (this.end + blankBytes + length - this.written > window.windowBytes && !this.writeOut()) return false;
-    if (!this.createFile(this.fileEnd)) return false;
+    if (!this.hasRoom(blankBytes) || !this.createFile(this.fileEnd)) return false;
     if (blankBytes > 0) {
       // Zeros after the 8 bytes, so that the files of master and slaves are equal.
       window.clear(this.end, blankBytes);

@@ -143,6 +143,17 @@ appending('writes out by itself when a turn is longer than the window', () => {
   });
 });
 
+appending('reads everything of a turn that is as long as the window, before it is written out', () => {
+  const { log } = openLog(simulatedDisk().disk, { fileBytes: 256 * KIB });
+  const offsets: number[] = [];
+  while (log.endOffset < 64 * KIB) {
+    offsets.push(append(log, message(offsets.length, 1000)));
+    offsets.forEach((offset, i) => {
+      assert.equal(readBytes(log, offset, sizeOf(message(i, 1000))), encodeRecord(message(i, 1000), offset));
+    });
+  }
+});
+
 appending('works on a real disk', () => {
   const real = realDisk();
   try {
@@ -198,6 +209,35 @@ failing('refuses when the next file cannot be made, without a blank record and w
   assert.equal(disk.list(DIRECTORY), ['00000000000000000000']);
   assert.ok(log.writeOut());
   assert.is(append(log, message(2, 1500)), FILE_BYTES);
+});
+
+failing('refuses while the disk is full, loses nothing, and goes on when there is space', () => {
+  const { disk } = simulatedDisk({ capacityBytes: 128 * KIB });
+  const { log } = openLog(disk, { fileBytes: 64 * KIB });
+  const offsets: number[] = [];
+  for (;;) {
+    const offset = append(log, message(offsets.length, 3000));
+    if (offset < 0) break;
+    offsets.push(offset);
+    log.writeOut();
+  }
+  assert.is(log.failure!.code, 'ENOSPC');
+  assert.not(log.writeOut());
+  // What is in no file yet can still be read, though nobody was promised anything.
+  assert.ok(log.writtenOffset < log.endOffset);
+  disk.setCapacity(256 * KIB);
+  assert.ok(log.writeOut());
+  for (let i = 0; i < 10; i++) {
+    offsets.push(append(log, message(offsets.length, 3000)));
+    assert.ok(log.writeOut());
+  }
+  offsets.forEach((offset, i) => {
+    assert.equal(
+      readBytes(log, offset, sizeOf(message(i, 3000))),
+      encodeRecord(message(i, 3000), offset),
+      `record ${i}`,
+    );
+  });
 });
 
 failing('stays failed after a failed fsync', () => {

@@ -38,6 +38,9 @@ export interface ClusterOptions {
   readonly onFatal?: (reason: string) => void;
 }
 
+/** A thread that dies again within this time takes the process with it. */
+const THREAD_DEATH_WINDOW_MS = 60_000;
+
 /** One line of the table that `hangar up` prints. */
 export interface ActorRow {
   readonly actor: string;
@@ -59,6 +62,8 @@ export class Cluster {
   private readonly health: Int32Array;
   private readonly meter: Meter;
   private isStopping = false;
+  private isStarted = false;
+  private lastDeathMs = Number.NEGATIVE_INFINITY;
 
   /** Resolves when every listener is bound, both name servers route every broker and every slave has caught up. */
   static async start(options: ClusterOptions): Promise<Cluster> {
@@ -67,6 +72,7 @@ export class Cluster {
     try {
       await cluster.host.ready();
       await cluster.supervisor.start();
+      cluster.isStarted = true;
       return cluster;
     } catch (error) {
       await cluster.abandon();
@@ -118,14 +124,16 @@ export class Cluster {
     };
     this.jobs = new JobPool(Math.max(1, Math.min(4, cores)));
     this.host = new ThreadHost(
-      this.wiring,
-      this.plan.directory.threads.map((_, thread) => ({
-        definitions: this.definitionsOf(thread),
-        disk: this.plan.disks[thread],
-      })),
-      this.plan.io,
-      new URL('./actors/registry.js', import.meta.url).href,
-      options.seed ?? Date.now() % 0x1_0000_0000,
+      {
+        wiring: this.wiring,
+        threads: threads.map((_, thread) => ({
+          definitions: this.definitionsOf(thread),
+          disk: this.plan.disks[thread],
+        })),
+        io: this.plan.io,
+        registryUrl: new URL('./actors/registry.js', import.meta.url).href,
+        seed: options.seed ?? Date.now() % 0x1_0000_0000,
+      },
       {
         event: (thread, event) => this.onEvent(thread, event),
         died: (thread, error) => this.onDied(thread, error),
@@ -195,6 +203,13 @@ export class Cluster {
     return this.supervisor.kill(unit, 'asked to');
   }
 
+  /** Ends a thread where it stands (a fault for tests of applications): it starts again with what it hosted. */
+  killThread(name: string): Promise<void> {
+    const thread = this.plan.directory.threads.findIndex((entry) => entry.name === name);
+    if (thread < 0) throw new StartError(`there is no thread ${name} in this cluster`);
+    return this.host.kill(thread);
+  }
+
   /** Orderly stop: refuse, drain, unregister, flush, close. */
   async stop(): Promise<void> {
     if (this.isStopping) return;
@@ -233,8 +248,6 @@ export class Cluster {
 
   private onEvent(thread: number, event: ThreadEvent): void {
     switch (event.kind) {
-      case 'up':
-        break;
       case 'ready':
         this.supervisor.ready(event.actor);
         break;
@@ -252,10 +265,23 @@ export class Cluster {
     }
   }
 
+  /** The thread starts again, with every actor that it had; a second death within a minute ends the process. */
   private onDied(thread: number, error: Error): void {
-    if (this.isStopping) return;
     const { name } = this.plan.directory.threads[thread]!;
-    this.options.onFatal?.(`thread ${name} died: ${error.stack ?? error.message}`);
+    const reason = `thread ${name} died: ${error.message}`;
+    const nowMs = performance.now();
+    const isRepeated = nowMs - this.lastDeathMs < THREAD_DEATH_WINDOW_MS;
+    this.lastDeathMs = nowMs;
+    if (!this.isStarted || isRepeated) {
+      this.options.onFatal?.(`${reason}${isRepeated ? ', the second death within a minute' : ''}`);
+      return;
+    }
+    this.say('error', 'supervisor', `${reason}; it is started again`, { stack: error.stack ?? '' });
+    const isIo = this.plan.directory.actors[this.plan.io]!.thread === thread;
+    this.host
+      .respawn(thread)
+      .then(() => this.supervisor.threadRestarted(thread, isIo))
+      .catch((failure: Error) => this.options.onFatal?.(`${reason}, and could not be restarted: ${failure.message}`));
   }
 
   private say(level: LogLevel, actor: string, text: string, fields: LogFields): void {

@@ -139,8 +139,9 @@ function localMaster({ plan, windows }: ClusterEnvironment, { master }: BrokerPl
   };
 }
 
+/** Asked for again when the front is restarted: then with the ports that it had. */
 function frontOptions(environment: ClusterEnvironment): Readonly<Record<string, unknown>> {
-  const { plan, topology, advertisedHost } = environment;
+  const { plan, topology, ports, advertisedHost } = environment;
   const { process, namesrvs, brokers } = topology;
   const units: UnitListeners[] = [
     ...plan.namesrvs.map(({ name, unit, actor }, i) => ({
@@ -148,7 +149,7 @@ function frontOptions(environment: ClusterEnvironment): Readonly<Record<string, 
       role: name,
       host: namesrvs[i]!.settings.bindAddress,
       advertisedHost: advertised(advertisedHost, namesrvs[i]!.settings.bindAddress),
-      port: namesrvs[i]!.settings.listenPort,
+      port: ports.get(`${name}.port`) ?? namesrvs[i]!.settings.listenPort,
       hasVip: false,
       hasHa: false,
       actor,
@@ -161,7 +162,7 @@ function frontOptions(environment: ClusterEnvironment): Readonly<Record<string, 
       role: name,
       host: settings.bindAddress,
       advertisedHost: advertised(advertisedHost, settings.brokerIP1),
-      port: settings.listenPort,
+      port: ports.get(`${name}.port`) ?? settings.listenPort,
       hasVip: true,
       hasHa: true,
       actor,
@@ -180,7 +181,10 @@ function frontOptions(environment: ClusterEnvironment): Readonly<Record<string, 
     outputLimitBytes: process.outputBytesPerConnection,
     inputLimitBytes: INPUT_LIMIT_BYTES,
     maxConnections: process.maxConnections,
-    http: metricsPort === undefined || !environment.hasHttp ? undefined : { host, port: metricsPort },
+    http:
+      metricsPort === undefined || !environment.hasHttp
+        ? undefined
+        : { host, port: ports.get('metrics.port') ?? metricsPort },
     slabs: environment.slabs,
     rings: environment.rings,
     health: environment.health,

@@ -1,5 +1,5 @@
 /** The main thread's side of the worker threads: starts them, carries control calls, hears their events. */
-import { type MessagePort, MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, Worker } from 'node:worker_threads';
 import * as Comlink from 'comlink';
 import type { ActorId } from './actor.js';
 import { Doorbells } from './doorbell.js';
@@ -10,7 +10,7 @@ import type { Wiring } from './wiring.js';
 
 export interface HostEvents {
   event(thread: number, event: ThreadEvent): void;
-  /** The thread is gone without having been asked to. */
+  /** The thread is gone without having been asked to: out of memory, or a bug outside of any actor. */
   died(thread: number, error: Error): void;
 }
 
@@ -19,63 +19,104 @@ export interface ThreadPlan {
   readonly disk: ActorId | undefined;
 }
 
+export interface HostPlan {
+  readonly wiring: Wiring;
+  readonly threads: readonly ThreadPlan[];
+  readonly io: ActorId;
+  /** Module that exports the definitions. */
+  readonly registryUrl: string;
+  readonly seed: number;
+}
+
+type Remote = Comlink.Remote<ThreadPort & { stop(): Promise<void> }>;
+
+/** One incarnation of a thread. */
+class RunningThread {
+  readonly worker: Worker;
+  readonly remote: Remote;
+  /** Resolves when it has loaded its code, rejects when it dies before. */
+  readonly up: Promise<void>;
+  /** Rejects when the thread dies: control calls under way would otherwise wait for ever. */
+  private readonly death: Promise<never>;
+
+  constructor(
+    thread: number,
+    plan: HostPlan,
+    bells: Doorbells,
+    on: (event: ThreadEvent) => void,
+    onDied: (error: Error) => void,
+  ) {
+    const { port1, port2 } = new MessageChannel();
+    const { wiring, registryUrl, io, seed, threads } = plan;
+    const data: ThreadData = { thread, wiring, registryUrl, io, seed, events: port2, ...threads[thread]! };
+    this.worker = new Worker(new URL('./thread.js', import.meta.url), {
+      workerData: data,
+      transferList: [port2],
+      name: wiring.directory.threads[thread]!.name,
+    });
+    this.remote = Comlink.wrap(nodeEndpoint(this.worker, () => bells.ringControl(thread)));
+    this.death = new Promise((_, reject) => {
+      let isDead = false;
+      const died = (error: Error): void => {
+        if (isDead) return;
+        isDead = true;
+        reject(error);
+        onDied(error);
+      };
+      this.worker.once('error', (error) => died(error as Error));
+      this.worker.once('exit', (code) => died(new Error(`it ended with code ${code}`)));
+    });
+    this.death.catch(() => undefined);
+    const isUp = new Promise<void>((resolve) => {
+      port1.on('message', (event: ThreadEvent) => (event.kind === 'up' ? resolve() : on(event)));
+    });
+    this.up = this.alive(isUp);
+    this.up.catch(() => undefined);
+  }
+
+  alive<T>(call: Promise<T>): Promise<T> {
+    return Promise.race([call, this.death]);
+  }
+}
+
 export class ThreadHost {
   readonly ports: readonly ThreadPort[];
-  private readonly workers: readonly Worker[];
-  private readonly stops: (() => Promise<void>)[] = [];
-  private readonly up: Promise<void>[] = [];
+  private readonly bells: Doorbells;
+  private readonly running: RunningThread[];
   private isStopping = false;
 
   constructor(
-    wiring: Wiring,
-    plans: readonly ThreadPlan[],
-    io: ActorId,
-    registryUrl: string,
-    seed: number,
-    on: HostEvents,
+    private readonly plan: HostPlan,
+    private readonly on: HostEvents,
   ) {
-    const bells = new Doorbells(wiring.bells);
-    const ports: ThreadPort[] = [];
-    this.workers = plans.map((plan, thread) => {
-      const { port1, port2 } = new MessageChannel();
-      const data: ThreadData = { thread, wiring, registryUrl, io, seed, events: port2, ...plan };
-      const worker = new Worker(new URL('./thread.js', import.meta.url), {
-        workerData: data,
-        transferList: [port2],
-        name: wiring.directory.threads[thread]!.name,
-      });
-      this.up.push(upOf(worker, port1));
-      port1.on('message', (event: ThreadEvent) => on.event(thread, event));
-      worker.on('error', (error) => {
-        if (!this.isStopping) on.died(thread, error as Error);
-      });
-      const remote = Comlink.wrap<ThreadPort & { stop(): Promise<void> }>(
-        nodeEndpoint(worker, () => bells.ringControl(thread)),
-      );
-      ports.push({
-        start: (actor, definition, options) => remote.start(actor, definition, options),
-        close: (actor) => remote.close(actor),
-        kill: (unit, epoch) => remote.kill(unit, epoch),
-        tell: (actor, kind, message) => remote.tell(actor, kind, message),
-      });
-      this.stops.push(() => remote.stop());
-      return worker;
-    });
-    this.ports = ports;
+    this.bells = new Doorbells(plan.wiring.bells);
+    this.running = plan.threads.map((_, thread) => this.spawn(thread));
+    this.ports = plan.threads.map((_, thread) => this.portOf(thread));
   }
 
   /** Resolves when every thread has loaded its code. */
   async ready(): Promise<void> {
-    await Promise.all(this.up);
+    await Promise.all(this.running.map(({ up }) => up));
+  }
+
+  /** Starts a thread that died anew, on the same shared memory and without actors. */
+  async respawn(thread: number): Promise<void> {
+    this.running[thread] = this.spawn(thread);
+    await this.running[thread].up;
+  }
+
+  /** Ends a thread where it stands; `died` follows. */
+  async kill(thread: number): Promise<void> {
+    await this.running[thread]!.worker.terminate();
   }
 
   async stop(): Promise<void> {
     this.isStopping = true;
     await Promise.all(
-      this.workers.map(async (worker, thread) => {
+      this.running.map(async ({ worker, remote }) => {
         const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
         // Not awaited: the thread may be gone before its answer is on the way.
-        void this.stops[thread]!();
+        void remote.stop();
         await exited;
       }),
     );
@@ -84,19 +125,31 @@ export class ThreadHost {
   /** Ends every thread where it stands. */
   async terminate(): Promise<void> {
     this.isStopping = true;
-    await Promise.all(this.workers.map((worker) => worker.terminate()));
+    await Promise.all(this.running.map(({ worker }) => worker.terminate()));
   }
-}
 
-function upOf(worker: Worker, port: MessagePort): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (event: ThreadEvent): void => {
-      if (event.kind !== 'up') return;
-      port.off('message', onMessage);
-      worker.off('error', reject);
-      resolve();
+  private spawn(thread: number): RunningThread {
+    return new RunningThread(
+      thread,
+      this.plan,
+      this.bells,
+      (event) => this.on.event(thread, event),
+      (error) => {
+        if (!this.isStopping) this.on.died(thread, error);
+      },
+    );
+  }
+
+  private portOf(thread: number): ThreadPort {
+    const call = <T>(make: (remote: Remote) => Promise<T>): Promise<T> => {
+      const current = this.running[thread]!;
+      return current.alive(make(current.remote));
     };
-    port.on('message', onMessage);
-    worker.once('error', reject);
-  });
+    return {
+      start: (actor, definition, options) => call((remote) => remote.start(actor, definition, options)),
+      close: (actor) => call((remote) => remote.close(actor)),
+      kill: (unit, epoch) => call((remote) => remote.kill(unit, epoch)),
+      tell: (actor, kind, message) => call((remote) => remote.tell(actor, kind, message)),
+    };
+  }
 }

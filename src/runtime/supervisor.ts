@@ -134,20 +134,43 @@ export class Supervisor {
     if (starting.length > 0) return;
     this.services.log('error', `front crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
     const served = this.units.filter((unit) => unit.phase === 'up' && unit.plan.hasListeners);
-    void this.restart(front).then(() => Promise.all(served.map((unit) => this.restart(unit))));
+    void this.restart(front).then(() => this.restartByStage(served));
+  }
+
+  /**
+   * A thread died and runs again, empty. Epochs are told it, then every unit that had an actor there starts again; with
+   * `all`, every unit: what the thread did for others (blocking disk work) is lost without a word.
+   */
+  async threadRestarted(thread: number, all: boolean): Promise<void> {
+    await Promise.all(this.units.map(({ plan, epoch }) => this.ports[thread]!.kill(plan.unit, epoch)));
+    const front = this.plannedUnit(this.front)!;
+    const isFront = this.directory.actors[this.front]!.thread === thread;
+    const hit = this.units.filter(
+      (unit) =>
+        unit.phase === 'up' &&
+        unit !== front &&
+        (all || isFront || unit.plan.actors.some(({ actor }) => this.directory.actors[actor]!.thread === thread)),
+    );
+    if (isFront) await this.restart(front);
+    await this.restartByStage(hit);
+  }
+
+  private async restartByStage(units: readonly Unit[]): Promise<void> {
+    for (const stage of this.stages()) {
+      await Promise.all(stage.filter((unit) => units.includes(unit)).map((unit) => this.restart(unit)));
+    }
   }
 
   /** Treats a unit as crashed: the `kill` fault, and threads that died. */
-  kill(unitIndex: number, why: string): Promise<void> {
-    const unit = this.units[unitIndex];
-    invariant(unit !== undefined, 'unit', unitIndex);
+  kill(unitNumber: number, why: string): Promise<void> {
+    const unit = this.unitNumbered(unitNumber);
     this.services.log('warn', `${this.nameOf(unit)} killed: ${why}`, {});
     if (unit.phase === 'up') unit.restarting = this.restart(unit);
     return unit.restarting;
   }
 
-  phaseOf(unit: number): Phase {
-    return this.units[unit]!.phase;
+  phaseOf(unitNumber: number): Phase {
+    return this.unitNumbered(unitNumber).phase;
   }
 
   /** Orderly stop: no new input, then the stages in reverse, each actor finishing what it promised. */
@@ -231,6 +254,12 @@ export class Supervisor {
     }
     unit.phase = 'stopped';
     this.services.setHealth(unit.plan.unit, false);
+  }
+
+  private unitNumbered(number: number): Unit {
+    const unit = this.units.find(({ plan }) => plan.unit === number);
+    invariant(unit !== undefined, 'no such unit', number);
+    return unit;
   }
 
   /** undefined: an actor of the runtime itself, which lives as long as its thread. */

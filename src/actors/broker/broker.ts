@@ -79,6 +79,7 @@ export const brokerActor = actor('broker', {
     commitOffset: onCommitOffset,
     offsetMoved: (state: BrokerState, m: Message<'offsetMoved'>) => writeOffsetMovedEvent(state, m.value),
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
+    pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
     queuesFlushed: onQueuesFlushed,
     queueMinimum: onQueueMinimum,
     replicated: onReplicated,
@@ -124,7 +125,8 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     },
   );
   let lastStoreTimestamp = recovered.lastStoreTimestamp;
-  const release: Release = (connection, bytes, from, end, status) => {
+  const release: Release = (connection, bytes, from, end, status, sinceMs) => {
+    stats.putTimes.add(clock.monotonic() - sinceMs);
     if (status === 'ok') return sendBytes(state, connection, bytes, from, end);
     const code = status === 'slave timeout' ? ResponseCode.FLUSH_SLAVE_TIMEOUT : ResponseCode.FLUSH_DISK_TIMEOUT;
     const frame = withCode(bytes, from, end, code);

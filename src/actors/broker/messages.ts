@@ -20,6 +20,8 @@ export const brokerMessages = messageTable({
   offsetMoved: { id: 17, lane: 'reply', msgpack: shape<OffsetMoved>() },
   /** Everything dispatched so far is in the consume queue files; `logicsTimestamp`: store time of the last, ms. */
   queuesFlushed: { id: 18, lane: 'reply', fields: { logicsTimestamp: 'offset' } },
+  /** What pulls of a host did since its last report: pulls that found messages or did not, messages that they got. */
+  pulled: { id: 22, lane: 'reply', fields: { found: 'offset', missed: 'offset', messages: 'offset' } },
   /** A queue's first offset moved (clean-up). Bytes: topic. */
   queueMinimum: { id: 19, lane: 'reply', fields: { queueId: 'i32', minOffset: 'offset' }, bytes: true },
   /** A pull named a group without settings: create them as Apache does (autoCreateSubscriptionGroup). */

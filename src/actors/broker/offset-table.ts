@@ -3,13 +3,21 @@
  * Keys are `topic@group`, as in consumerOffset.json and on the wire.
  */
 const SEPARATOR = '@';
-/** Beyond this a new (topic, group) pair is not taken; 100,000 pairs are about 30 MB. */
-export const OFFSET_KEYS_MAX = 500_000;
+/** Beyond this a new (topic, group) pair is not taken: consumerOffset.json must be readable (MAX_JSON_CONTAINERS). */
+export const OFFSET_KEYS_MAX = 250_000;
+/** Offsets of all pairs together; 1,000,000 are about 40 MB. */
+export const OFFSETS_MAX = 2_000_000;
 
 export class OffsetTable {
   private readonly byKey = new Map<string, Map<number, number>>();
   /** Changed since it was last written out. */
   isDirty = false;
+  private count = 0;
+
+  /** Offsets that it holds. */
+  get size(): number {
+    return this.count;
+  }
 
   get(group: string, topic: string, queueId: number): number | undefined {
     return this.byKey.get(`${topic}${SEPARATOR}${group}`)?.get(queueId);
@@ -19,8 +27,11 @@ export class OffsetTable {
   commit(group: string, topic: string, queueId: number, offset: number): boolean {
     const key = `${topic}${SEPARATOR}${group}`;
     let queues = this.byKey.get(key);
+    if (queues?.has(queueId) !== true) {
+      if (this.count >= OFFSETS_MAX || (queues === undefined && this.byKey.size >= OFFSET_KEYS_MAX)) return false;
+      this.count++;
+    }
     if (queues === undefined) {
-      if (this.byKey.size >= OFFSET_KEYS_MAX) return false;
       queues = new Map();
       this.byKey.set(key, queues);
     }
@@ -51,14 +62,18 @@ export class OffsetTable {
     this.removeWhere((key) => groupOf(key) === group);
   }
 
-  /** Adds or overwrites: a file at start, the master's table on a slave. */
+  /** Adds or overwrites: a file at start, the master's table on a slave. Both fitted where they come from. */
   merge(table: Iterable<readonly [string, Iterable<readonly [number, number]>]>): void {
     for (const [key, queues] of table) {
       const known = this.byKey.get(key) ?? new Map<number, number>();
-      for (const [queueId, offset] of queues) known.set(queueId, offset);
+      this.count -= known.size;
+      for (const [queueId, offset] of queues) {
+        if (known.get(queueId) !== offset) this.isDirty = true;
+        known.set(queueId, offset);
+      }
+      this.count += known.size;
       this.byKey.set(key, known);
     }
-    this.isDirty = true;
   }
 
   /** `topic@group` -> queue id -> offset. */
@@ -69,6 +84,7 @@ export class OffsetTable {
   private removeWhere(matches: (key: string) => boolean): void {
     for (const key of [...this.byKey.keys()]) {
       if (!matches(key)) continue;
+      this.count -= this.byKey.get(key)!.size;
       this.byKey.delete(key);
       this.isDirty = true;
     }

@@ -22,6 +22,8 @@ export type Release = (
   start: number,
   end: number,
   status: 'ok' | 'flush timeout' | 'slave timeout',
+  /** Monotonic ms at which it began to wait. */
+  sinceMs: number,
 ) => void;
 
 export class WaitingAnswers {
@@ -124,7 +126,7 @@ export class WaitingAnswers {
   }
 
   private sendHead(i: number, send: Release, status: 'ok' | 'flush timeout' | 'slave timeout'): void {
-    send(this.connections[i]!, this.buffer, this.frameStarts[i]!, this.frameEnds[i]!, status);
+    send(this.connections[i]!, this.buffer, this.frameStarts[i]!, this.frameEnds[i]!, status, this.sinceMs[i]!);
     this.head++;
     this.startOverWhenEmpty();
   }

@@ -92,7 +92,8 @@ function log(state: BrokerState) {
   const { log, dispatcher } = state;
   const behindFrom = Math.min(log.writtenOffset, ...[...dispatcher.behind()].map(({ from }) => from));
   return {
-    commitLogMinOffset: log.minOffset,
+    // -1 while there is no file, as in Apache.
+    commitLogMinOffset: log.files.count === 0 ? -1 : log.minOffset,
     commitLogMaxOffset: log.endOffset,
     earliestMessageTimeStamp: storeTimeOfRecord(state, log.minOffset, RECORD_BYTES_MIN),
     dispatchBehindBytes: log.endOffset - behindFrom,

@@ -1,0 +1,375 @@
+/**
+ * A broker actor on one thread with recorders in the places of front, HA actor and queue hosts; time, disk, name servers
+ * and the master are the test's to decide.
+ *
+ *     const broker = new BrokerDriver();
+ *     const client = broker.open();
+ *     const answer = broker.ask(client, RequestCode.GET_MAX_OFFSET, { topic: 'T', queueId: '0' });
+ */
+import * as assert from 'uvu/assert';
+import { loadBrokerConfig } from '../../../config/load.js';
+import type { BrokerSettings } from '../../../config/schema.js';
+import { brokerActor } from '../../../src/actors/broker/broker.js';
+import { brokerMessages } from '../../../src/actors/broker/messages.js';
+import type { BrokerState } from '../../../src/actors/broker/state.js';
+import { connectionMessages, PORT_KIND } from '../../../src/actors/front/connection-messages.js';
+import { frontMessages } from '../../../src/actors/front/messages.js';
+import { haMessages } from '../../../src/actors/ha/messages.js';
+import { queueMessages } from '../../../src/actors/queue/messages.js';
+import type { Clock } from '../../../src/base/clock.js';
+import { MIB } from '../../../src/base/units.js';
+import { type Command, decodeFrame, encodeFrame, Flag, type FrameParts } from '../../../src/remoting/command.js';
+import { FRAME } from '../../../src/remoting/frame.js';
+import { RequestScan } from '../../../src/remoting/request-scan.js';
+import { prng } from '../../../src/base/prng.js';
+import { type ActorDefinition, actor } from '../../../src/runtime/actor.js';
+import type { Directory } from '../../../src/runtime/directory.js';
+import type { Kind, KindRow, MessageTable, Outgoing } from '../../../src/runtime/message.js';
+import { MemoryDisk } from '../../../src/runtime/simulation/memory-disk.js';
+import { Meter, SLAB_BYTES } from '../../../src/runtime/slab.js';
+import { type CoreEvents, ThreadCore } from '../../../src/runtime/thread-core.js';
+import { LogWindow } from '../../../src/store/log-window.js';
+import { recoverStore } from '../../../src/store/recovery.js';
+import { recoverOptionsOf } from '../../../src/stores.js';
+
+export const CONFIG_PATH = '/conf/broker-a.properties';
+export const CONFIG_DIRECTORY = '/store/config';
+export const BROKER_ADDRESS = '127.0.0.1:10911';
+export const NAME_SERVER = '127.0.0.1:9876';
+
+const ACTOR = { front: 0, broker: 1, ha: 2, hosts: [3, 4] } as const;
+const directory: Directory = {
+  threads: [{ name: 'thread', kind: 'blocking' }],
+  units: [{ name: 'front' }, { name: 'broker-a' }],
+  actors: [
+    { name: 'front', thread: 0, unit: 0 },
+    { name: 'broker-a', thread: 0, unit: 1 },
+    { name: 'broker-a.ha', thread: 0, unit: 1 },
+    { name: 'broker-a.queues-0', thread: 0, unit: 1 },
+    { name: 'broker-a.queues-1', thread: 0, unit: 1 },
+  ],
+};
+
+/** One message that a recorder got; its bytes copied. */
+export interface Told {
+  readonly kind: string;
+  readonly fields: Readonly<Record<string, number | boolean>>;
+  readonly value: unknown;
+  readonly bytes: Buffer;
+}
+
+function recorder(messages: MessageTable): ActorDefinition<Told[], MessageTable, Told[]> {
+  const on = Object.keys(messages).map((kind) => [
+    kind,
+    (told: Told[], { source: _s, key: _k, buffer, view: _v, start, end, value, ...fields }: Record<string, never>) => {
+      const bytes = buffer === undefined ? Buffer.alloc(0) : Buffer.from((buffer as Buffer).subarray(start, end));
+      told.push({ kind, fields, value: structuredClone(value), bytes });
+    },
+  ]);
+  return actor('recorder', { messages, start: (_context, told: Told[]) => told, on: Object.fromEntries(on) });
+}
+
+export interface Answered {
+  readonly command: Command;
+  readonly body: Buffer;
+}
+
+export interface AskOptions extends Partial<FrameParts> {
+  readonly body?: Uint8Array | string;
+}
+
+/** Somebody whom the broker dials: answers requests, or keeps silent with undefined. */
+export type Peer = (request: Answered) => { readonly parts?: Partial<FrameParts>; readonly body?: Buffer | string } | undefined;
+
+export interface DriverOptions {
+  /** Lines of the .properties file. */
+  readonly settings?: string;
+  readonly disk?: MemoryDisk;
+  /** False: the broker has no file of its own, as in a packaged topology. */
+  readonly hasConfigFile?: boolean;
+  readonly physicalMemoryBytes?: number;
+}
+
+export class BrokerDriver {
+  readonly front: Told[] = [];
+  readonly ha: Told[] = [];
+  readonly hosts: readonly [Told[], Told[]] = [[], []];
+  /** `level text fields` of every line. */
+  readonly logged: string[] = [];
+  readonly meter = new Meter(new SharedArrayBuffer(SLAB_BYTES));
+  readonly disk: MemoryDisk;
+  /** By address; others refuse to be dialed. */
+  readonly peers = new Map<string, Peer>();
+  /** Requests that peers got, in order. */
+  readonly asked: (Answered & { readonly address: string })[] = [];
+  isReady = false;
+  private readonly dialed = new Map<number, string>();
+  private timeMs = 1_000_000;
+  private readonly clock: Clock = { now: () => 1.7e12 + this.timeMs, monotonic: () => this.timeMs };
+  private core!: ThreadCore;
+  /** Completions of syncs, called when the broker has nothing else to do. */
+  private readonly synced: (() => void)[] = [];
+  private opaque = 0;
+  private nextConnection = 1;
+  private readonly scan = new RequestScan();
+
+  constructor(private readonly options: DriverOptions = {}) {
+    this.disk = options.disk ?? new MemoryDisk({ clock: this.clock, schedule: (_delayMs, action) => this.synced.push(action) });
+    if (this.disk.stat(CONFIG_PATH) === undefined) {
+      this.disk.makeDirectory('/conf');
+      this.disk.writeFile(CONFIG_PATH, options.settings ?? '');
+    }
+    this.peers.set(NAME_SERVER, () => ({}));
+  }
+
+  /** Recovers the store and starts the broker; its listeners are bound unless that is the test's to do. */
+  start(isBound = true): this {
+    const events: CoreEvents = {
+      crashed: (_actor, during, error) => {
+        throw new Error(`the broker crashed during ${during}`, { cause: error });
+      },
+      ready: (id) => {
+        if (id === ACTOR.broker) this.isReady = true;
+      },
+      reported: () => {},
+      log: (level, _actor, text, fields) => {
+        this.logged.push(`${level} ${text} ${JSON.stringify(fields)}`);
+      },
+      ring: () => {},
+    };
+    const services = { disk: this.disk, network: undefined, meter: this.meter };
+    const settings = this.settings();
+    const core = new ThreadCore(0, directory, this.clock, prng(1), services, events, [], []);
+    core.start(ACTOR.front, recorder(frontMessages), this.front);
+    core.start(ACTOR.ha, recorder(haMessages), this.ha);
+    this.hosts.forEach((told, i) => core.start(ACTOR.hosts[i]!, recorder(queueMessages), told));
+    this.core = core;
+    core.start(ACTOR.broker, brokerActor, {
+      settings,
+      configPath: this.options.hasConfigFile === false ? undefined : CONFIG_PATH,
+      front: ACTOR.front,
+      ha: ACTOR.ha,
+      queueHosts: [...ACTOR.hosts],
+      window: settings.brokerRole === 'SLAVE' ? undefined : LogWindow.create(MIB, 128 * 1024, { shared: false }).shared,
+      localMaster: undefined,
+      physicalMemoryBytes: this.options.physicalMemoryBytes ?? 1024 * MIB,
+      advertisedHost: '',
+      prepared: recoverStore(this.disk, recoverOptionsOf(settings)),
+    });
+    if (isBound) this.tell(connectionMessages.bound, { port: 10_911, vipPort: 10_909, haPort: 10_912 });
+    return this;
+  }
+
+  private settings(): BrokerSettings {
+    const loaded = loadBrokerConfig(this.disk.readFile(CONFIG_PATH)!.toString(), CONFIG_PATH, {
+      fallbacks: {
+        brokerClusterName: 'C',
+        brokerName: 'broker-a',
+        brokerIP1: '127.0.0.1',
+        brokerIP2: '127.0.0.1',
+        namesrvAddr: NAME_SERVER,
+        storePathRootDir: '/store',
+        storePathCommitLog: '/store/commitlog',
+        mappedFileSizeCommitLog: MIB,
+        maxMessageSize: 64 * 1024,
+        messageIndexEnable: false,
+        autoCreateTopicEnable: true,
+      },
+    });
+    if (!loaded.ok) throw new Error(loaded.errors.map((note) => note.text).join());
+    return loaded.value.settings;
+  }
+
+  get state(): BrokerState {
+    return this.core.stateOf(ACTOR.broker) as BrokerState;
+  }
+
+  /** Runs turns until nothing is left to do; peers answer meanwhile, and queue hosts say that they have flushed. */
+  settle(): void {
+    do {
+      while (this.core.turn());
+    } while (this.servePeers() || this.completeSyncs());
+  }
+
+  private completeSyncs(): boolean {
+    const actions = this.synced.splice(0);
+    for (const action of actions) action();
+    return actions.length > 0;
+  }
+
+  private servePeers(): boolean {
+    let hasServed = false;
+    for (const one of this.front.filter(({ kind }) => kind === 'dial')) {
+      this.front.splice(this.front.indexOf(one), 1);
+      this.connectPeer(one);
+      hasServed = true;
+    }
+    for (const one of [...this.front]) {
+      const address = one.kind === 'write' ? this.dialed.get(one.fields.connection as number) : undefined;
+      if (address === undefined) continue;
+      this.front.splice(this.front.indexOf(one), 1);
+      this.servePeer(address, one);
+      hasServed = true;
+    }
+    this.hosts.forEach((told, i) => {
+      const flushes = told.filter(({ kind }) => kind === 'flush');
+      for (const one of flushes) told.splice(told.indexOf(one), 1);
+      if (flushes.length === 0 || !this.core.isRunning(ACTOR.broker)) return;
+      this.core.send(ACTOR.hosts[i]!, ACTOR.broker, brokerMessages.queuesFlushed, { logicsTimestamp: 0 }, 0);
+      hasServed = true;
+    });
+    return hasServed;
+  }
+
+  private connectPeer({ fields, value }: Told): void {
+    const { host, port } = value as { host: string; port: number };
+    const token = fields.token as number;
+    if (!this.peers.has(`${host}:${port}`)) {
+      this.core.send(ACTOR.front, ACTOR.broker, connectionMessages.dialFailed, { token, value: { reason: 'refused' } }, 0);
+      return;
+    }
+    const connection = this.nextConnection++;
+    this.dialed.set(connection, `${host}:${port}`);
+    const message = { token, connection, peerActor: -1, peerConnection: 0 };
+    this.core.send(ACTOR.front, ACTOR.broker, connectionMessages.dialed, message, 0);
+  }
+
+  private servePeer(address: string, { fields, bytes }: Told): void {
+    const request = this.decode(bytes);
+    this.asked.push({ address, ...request });
+    const answer = this.peers.get(address)?.(request);
+    if (answer === undefined) return;
+    const { opaque } = request.command;
+    const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
+    const frame = encodeFrame({ code: 0, opaque, flag: Flag.RESPONSE, ...answer.parts }, body);
+    this.post(fields.connection as number, frame);
+  }
+
+  /** The connections to a peer are gone. */
+  disconnectPeer(address: string): void {
+    for (const [connection, of] of [...this.dialed]) {
+      if (of !== address) continue;
+      this.dialed.delete(connection);
+      this.tell(connectionMessages.closed, { connection });
+    }
+  }
+
+  private decode(bytes: Buffer): Answered {
+    const decoded = decodeFrame(this.scan, bytes);
+    if (decoded.problem !== undefined) throw new Error(decoded.problem);
+    return decoded;
+  }
+
+  tell<R extends KindRow>(kind: Kind<R>, message: Outgoing<R>): void {
+    this.core.send(ACTOR.front, ACTOR.broker, kind, message, 0);
+    this.settle();
+  }
+
+  /** A client connects. */
+  open(remoteAddress = '10.1.1.1'): number {
+    const connection = this.nextConnection++;
+    this.tell(connectionMessages.opened, { connection, value: { remoteAddress, remotePort: 40_000 + connection } });
+    return connection;
+  }
+
+  close(connection: number): void {
+    this.tell(connectionMessages.closed, { connection });
+  }
+
+  /** A frame as the front hands it on: without its length word. Not handled before the next `settle`. */
+  post(connection: number, frame: Uint8Array): void {
+    const bytes = frame.subarray(FRAME.headerWord);
+    const fields = { connection, portKind: PORT_KIND.main, receivedMs: this.clock.now() };
+    const place = this.core.begin(ACTOR.front, ACTOR.broker, connectionMessages.frame, fields, 0, bytes.length);
+    place.buffer.set(bytes, place.at);
+    this.core.end(bytes.length);
+  }
+
+  /** Sends a request; what came back is with `take`. */
+  send(connection: number, code: number, ext: FrameParts['ext'] = {}, options: AskOptions = {}): number {
+    const { body = '', ...parts } = options;
+    const opaque = ++this.opaque;
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    this.post(connection, encodeFrame({ code, opaque, ...parts, ext }, bytes));
+    this.settle();
+    return opaque;
+  }
+
+  /** Sends a request; the answer, which has to be the only one that came back on its connection. */
+  ask(connection: number, code: number, ext: FrameParts['ext'] = {}, options: AskOptions = {}): Answered {
+    const opaque = this.send(connection, code, ext, options);
+    const answers = this.take(connection).filter(({ command }) => (command.flag & Flag.RESPONSE) !== 0);
+    assert.is(answers.length, 1, `answers to ${code}`);
+    assert.is(answers[0]!.command.opaque, opaque);
+    return answers[0]!;
+  }
+
+  /** What was written to a connection since the last call. */
+  take(connection: number): Answered[] {
+    const frames = this.front.filter(({ kind, fields }) => kind === 'write' && fields.connection === connection);
+    for (const frame of frames) this.front.splice(this.front.indexOf(frame), 1);
+    return frames.map(({ bytes }) => this.decode(bytes));
+  }
+
+  /** Groups that the connection was told to rebalance (code 40) since the last call. */
+  takeNotified(connection: number): string[] {
+    return this.take(connection).map(({ command }) => {
+      assert.is(command.code, 40);
+      assert.is(command.flag, Flag.ONE_WAY);
+      return command.ext.get('consumerGroup')!;
+    });
+  }
+
+  /** What a queue host was told of one kind since the last call. */
+  takeTold(host: 0 | 1, kind: string): Told[] {
+    const told = this.hosts[host].filter((one) => one.kind === kind);
+    for (const one of told) this.hosts[host].splice(this.hosts[host].indexOf(one), 1);
+    return told;
+  }
+
+  /** Time passes in steps, so that timers fire when they are due. */
+  advance(ms: number): void {
+    const end = this.timeMs + ms;
+    for (let due = this.core.timers.nextDueMs(); due !== undefined && due <= end; due = this.core.timers.nextDueMs()) {
+      this.timeMs = Math.max(this.timeMs, due);
+      this.settle();
+    }
+    this.timeMs = end;
+    this.settle();
+  }
+
+  get nowMs(): number {
+    return this.clock.now();
+  }
+
+  /** Orderly stop. */
+  stop(): void {
+    let isDone = false;
+    this.core.close(ACTOR.broker, () => {
+      isDone = true;
+    });
+    this.settle();
+    this.advance(2_000);
+    assert.ok(isDone, 'the broker has closed');
+  }
+
+  /** The process is gone; the disk stays. */
+  kill(): void {
+    this.core.kill(1);
+    this.disk.processKill();
+  }
+
+  /** A new process on the same disk. */
+  restart(): this {
+    for (const told of [this.front, this.ha, ...this.hosts]) told.length = 0;
+    this.asked.length = 0;
+    this.dialed.clear();
+    this.isReady = false;
+    return this.start();
+  }
+
+  /** A file of config/, parsed the strict way where it is strict JSON. */
+  file(name: string): string | undefined {
+    return this.disk.readFile(`${CONFIG_DIRECTORY}/${name}`)?.toString();
+  }
+}

@@ -93,6 +93,11 @@ export class IndexFile {
     return (this.filling?.count ?? 0) + (this.applying?.count ?? 0);
   }
 
+  /** A batch is on its way into the file. */
+  get isApplying(): boolean {
+    return this.applying !== undefined;
+  }
+
   /** Adds a key; the file must not be full. Throws DiskError when keys before it cannot be written; try it again. */
   put(keyHash: number, commitLogOffset: number, storeTimestamp: number): void {
     invariant(!this.isFull, 'an index file that is full takes no key', this.path);
@@ -155,7 +160,7 @@ export class IndexFile {
     }
   }
 
-  /** A piece of the work of a flush; false when nothing was left to do. For a timer: a few calls each flush interval. */
+  /** A small piece of the work of a flush; false when nothing was left to do. */
   tick(): boolean {
     if (this.applying === undefined && this.filling !== undefined) this.swap(false);
     if (this.applying === undefined) return false;

@@ -17,16 +17,25 @@ interface Opened {
   readonly synced: (readonly [endTimestamp: number, code: string | undefined])[];
 }
 
-function open(
-  disk: Disk,
-  { slots = 50, entries = 11, directory = DIRECTORY, now = (): number => START_MS, cache = new FileCache(disk) } = {},
-): Opened {
+interface OpenOptions {
+  readonly slots?: number;
+  readonly entries?: number;
+  readonly directory?: string;
+  readonly now?: () => number;
+  readonly monotonic?: () => number;
+  readonly cache?: FileCache;
+}
+
+function open(disk: Disk, options: OpenOptions = {}): Opened {
+  const { slots = 50, entries = 11, directory = DIRECTORY, cache = new FileCache(disk) } = options;
+  const now = options.now ?? (() => START_MS);
+  const monotonic = options.monotonic ?? now;
   const synced: Opened['synced'] = [];
   const index = IndexService.open(cache, {
     directory,
     slots,
     entries,
-    clock: { now, monotonic: now },
+    clock: { now, monotonic },
     onFileSynced: (endTimestamp, error) => synced.push([endTimestamp, error?.code]),
   });
   return { index, synced };
@@ -197,6 +206,31 @@ service('what was reported as synced survives every power loss', () => {
   }
 });
 
+service('tick lets keys wait for others, then writes them in pieces', () => {
+  const { disk } = simulatedDisk();
+  let nowMs = 0;
+  const { index } = open(disk, { entries: 1_000, monotonic: () => nowMs });
+  assert.is(index.tick(), false);
+  put(index, 0, 10);
+  assert.is(index.tick(), false);
+  nowMs = 4_999;
+  put(index, 10, 20);
+  assert.is(index.tick(), false);
+  assert.is(index.pendingKeys, 20);
+  nowMs = 5_000;
+  assert.is(index.tick(), true);
+  put(index, 20, 25);
+  let pieces = 1;
+  while (index.tick()) pieces++;
+  assert.ok(pieces > 1);
+  assert.is(index.pendingKeys, 5, 'what came meanwhile waits anew');
+  nowMs = 9_999;
+  assert.is(index.tick(), false);
+  nowMs = 15_000;
+  while (index.tick());
+  assert.is(index.pendingKeys, 0);
+});
+
 service('a chain that leads forward, as damage may leave it, ends the walk', () => {
   const { disk } = simulatedDisk();
   const before = open(disk, { slots: 1, entries: 100 });
@@ -310,7 +344,17 @@ function randomRun(seed: number, steps: number, onRealDisk: boolean): void {
   const slots = random.pick([1, 7, 1_000, 40_000, 100_000]);
   const keys = random.pick([20, 500, 3_000]);
   const hashes = random.pick([5, 100, 100_000]);
-  const options = { slots, entries: keys + 1, directory: `${real?.root ?? ''}/index`, cache: new FileCache(disk) };
+  let nowMs = 0;
+  const options = {
+    slots,
+    entries: keys + 1,
+    directory: `${real?.root ?? ''}/index`,
+    cache: new FileCache(disk),
+    monotonic: (): number => {
+      nowMs += 3_000;
+      return nowMs;
+    },
+  };
   let { index } = open(disk, options);
   const model = new Model(slots, keys);
   let offset = 1;

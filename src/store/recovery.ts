@@ -15,8 +15,7 @@
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
-import { KIB, MIB } from '../base/units.js';
-import { IndexKeys } from '../message/index-keys.js';
+import { KIB } from '../base/units.js';
 import {
   checkRecord,
   Magic,
@@ -25,7 +24,6 @@ import {
   RECORD_HEAD_BYTES_MAX,
   readStoreTimestamp,
 } from '../message/record.js';
-import { entersConsumeQueue, entersIndex } from '../message/system-flags.js';
 import { Checkpoint } from './checkpoint.js';
 import { makeDurableDirectory } from './directories.js';
 import { FileCache } from './file-cache.js';
@@ -33,6 +31,7 @@ import { IndexService } from './index-service.js';
 import { LogFiles } from './log-files.js';
 import { LogScanner, type ScannedRecord, type ScanResult } from './log-scan.js';
 import { type RecoveredQueue, RecoveredQueues } from './recovered-queues.js';
+import { RecoveryWalk } from './recovery-walk.js';
 import { createAbortFile, cutting, hasAbortFile, isTailCut, storePath } from './store-directory.js';
 
 export { createAbortFile, lockStore, removeAbortFile } from './store-directory.js';
@@ -93,7 +92,7 @@ export interface RecoveredStore {
   readonly dispatchedRecords: number;
 }
 
-const PROGRESS_BYTES = 16 * MIB;
+/** A torn write is looked for this far behind the end of the log. */
 const REMAINS_BYTES = 64 * KIB;
 const PROBLEMS_MAX = 100;
 
@@ -105,14 +104,10 @@ export function recoverStore(
   return new Recovery(disk, options, surroundings).run();
 }
 
-/** True when there is nothing to recover: recoverStore then takes no time, and no thread of its own. */
-export function isEmptyStore(disk: Disk, options: RecoverOptions): boolean {
-  const { rootDirectory, commitLogDirectory } = options;
-  return (
-    disk.list(commitLogDirectory).length === 0 &&
-    disk.list(storePath.consumeQueues(rootDirectory)).length === 0 &&
-    disk.list(storePath.index(rootDirectory)).length === 0
-  );
+interface LogEnd {
+  readonly offset: number;
+  /** Something was removed behind it. */
+  readonly isCut: boolean;
 }
 
 class Recovery {
@@ -121,55 +116,52 @@ class Recovery {
   private readonly checkpoint: Checkpoint;
   private readonly cache: FileCache;
   private readonly index: IndexService | undefined;
-  private queues: RecoveredQueues;
-  private readonly keys = new IndexKeys();
+  private readonly walk: RecoveryWalk;
   private readonly problems: RecoveryProblem[] = [];
+  private queues: RecoveredQueues;
   private abnormal: boolean;
-
-  // The walk over the log.
-  private scanFrom = 0;
-  /** Records from here on are put into queues and index. */
-  private dispatchFrom = 0;
-  private reportedAt = 0;
-  /** A queue misses entries before the record at this offset; -1 if none does. */
-  private gapAt = -1;
-  /** Nothing older can be read: a queue with a gap begins anew behind it. */
-  private isFullRebuild = false;
-  private lastStoreTimestamp: number;
-  /** Store time of the record before the last one. */
-  private earlierStoreTimestamp = 0;
-  /** Offset of the last record if its properties end with a zero, else -1. */
-  private suspectAt = -1;
-  private misplaced = 0;
-  private dispatchedRecords = 0;
-  private scannedBytes = 0;
 
   constructor(
     private readonly disk: Disk,
     private readonly options: RecoverOptions,
-    private readonly surroundings: RecoverySurroundings,
+    surroundings: RecoverySurroundings,
   ) {
-    const { rootDirectory, commitLogDirectory, fileBytes, delayLevelsMs, index } = options;
+    const { rootDirectory, commitLogDirectory, fileBytes, delayLevelsMs, checkBodyCrc } = options;
     makeDurableDirectory(disk, rootDirectory);
     this.abnormal = hasAbortFile(disk, rootDirectory);
     const isCut = isTailCut(disk, rootDirectory);
     this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes, isTailCut: isCut });
     this.scanner = new LogScanner({ fileBytes, delayLevelsMs });
     this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
-    this.lastStoreTimestamp = this.checkpoint.logTimestamp;
     this.cache = new FileCache(disk);
-    if (index !== undefined) {
-      this.index = IndexService.open(this.cache, {
-        directory: storePath.index(rootDirectory),
-        clock: surroundings.clock ?? systemClock,
-        slots: index.slots,
-        entries: index.entries,
-        onFileSynced: (endTimestamp, error) => {
-          if (error === undefined) this.checkpoint.indexTimestamp = endTimestamp;
-        },
-      });
-    }
+    this.index = this.openIndex(surroundings.clock ?? systemClock);
     this.queues = this.openQueues();
+    this.walk = new RecoveryWalk(
+      this.log,
+      this.scanner,
+      { checkBodyCrc, index: this.index, storeTimestamp: this.checkpoint.logTimestamp },
+      {
+        onChange: () => createAbortFile(disk, rootDirectory),
+        onProgress: surroundings.onProgress ?? (() => {}),
+        onMissingFile: (offset, next) =>
+          this.problem(this.log.path(offset), offset, `is missing; the log goes on at ${next}`),
+        onLostEntries: (record) => this.onLostEntries(record),
+      },
+    );
+  }
+
+  private openIndex(clock: Clock): IndexService | undefined {
+    const { rootDirectory, index } = this.options;
+    if (index === undefined) return undefined;
+    return IndexService.open(this.cache, {
+      directory: storePath.index(rootDirectory),
+      clock,
+      slots: index.slots,
+      entries: index.entries,
+      onFileSynced: (endTimestamp, error) => {
+        if (error === undefined) this.checkpoint.indexTimestamp = endTimestamp;
+      },
+    });
   }
 
   private openQueues(): RecoveredQueues {
@@ -187,14 +179,15 @@ class Recovery {
     if (this.log.count === 0) return this.withoutLog();
     const end = (this.abnormal ? undefined : this.recoverCleanStop()) ?? this.recoverCrash();
     this.queues.correctMinOffsets(this.log.minOffset);
-    if (this.misplaced > 0) {
-      this.problem(
-        this.log.directory,
-        -1,
-        `${this.misplaced} records say that they lie at another offset than they do`,
-      );
+    const { misplaced, storeTimestamp } = this.walk;
+    if (misplaced > 0) {
+      this.problem(this.log.directory, -1, `${misplaced} records say that they lie at another offset than they do`);
     }
-    return this.finish(end.offset, end.isCut ? end.offset : undefined);
+    const queues = this.queues.finish();
+    this.index?.close();
+    this.cache.closeAll();
+    this.log.close();
+    return this.result(end, queues, storeTimestamp);
   }
 
   /** Without a log the queues point nowhere, and the index keeps the new log's messages out. */
@@ -209,34 +202,21 @@ class Recovery {
       }
       this.disk.syncDirectory(rootDirectory);
     }
-    this.lastStoreTimestamp = 0;
     this.log.close();
-    return this.result(0, [], undefined);
+    return this.result({ offset: 0, isCut: false }, [], 0);
   }
 
-  private finish(endOffset: number, truncatedFrom: number | undefined): RecoveredStore {
-    const queues = this.queues.finish();
-    this.index?.close();
-    this.cache.closeAll();
-    this.log.close();
-    return this.result(endOffset, queues, truncatedFrom);
-  }
-
-  private result(
-    endOffset: number,
-    queues: readonly RecoveredQueue[],
-    truncatedFrom: number | undefined,
-  ): RecoveredStore {
+  private result(end: LogEnd, queues: readonly RecoveredQueue[], lastStoreTimestamp: number): RecoveredStore {
     return {
       minOffset: this.log.minOffset,
-      endOffset,
+      endOffset: end.offset,
       queues,
-      lastStoreTimestamp: this.lastStoreTimestamp,
+      lastStoreTimestamp,
       abnormal: this.abnormal,
-      truncatedFrom,
+      truncatedFrom: end.isCut ? end.offset : undefined,
       problems: this.problems,
-      scannedBytes: this.scannedBytes,
-      dispatchedRecords: this.dispatchedRecords,
+      scannedBytes: this.walk.scannedBytes,
+      dispatchedRecords: this.walk.dispatched,
     };
   }
 
@@ -246,10 +226,16 @@ class Recovery {
   private recoverCleanStop(): LogEnd | undefined {
     const newest = this.queues.newestMessage();
     if (newest === undefined || !this.isRecord(newest.offset, newest.bytes)) return undefined;
-    const end = this.walk(newest.offset, newest.offset + newest.bytes);
-    if (this.gapAt >= 0) return undefined;
-    const isCut = this.cut(end, end.stop === 'bad');
-    if (this.dispatchedRecords > 0) this.sync(newest.offset, end.offset);
+    const end = this.walk.run(this.queues, {
+      from: newest.offset,
+      dispatchFrom: newest.offset + newest.bytes,
+      // All keys of its last message were flushed.
+      indexedTo: this.index === undefined || this.index.fileCount === 0 ? -1 : this.index.endPhysicalOffset,
+      isFullRebuild: false,
+    });
+    if (this.walk.gapAt >= 0) return undefined;
+    const isCut = this.cut(end, false);
+    if (this.walk.hasChanged) this.sync(newest.offset, end.offset);
     return { offset: end.offset, isCut };
   }
 
@@ -273,16 +259,15 @@ class Recovery {
     }
     this.index?.dropUnsafe(this.checkpoint.indexTimestamp);
     let from = this.crashStart();
-    let end = this.rebuildFrom(from);
-    if (this.gapAt >= 0) {
+    let end = this.rebuildFrom(from, false);
+    if (this.walk.gapAt >= 0) {
       this.problem(
         this.log.directory,
-        this.gapAt,
+        this.walk.gapAt,
         'consume queues miss entries that the checkpoint vouches for: all are built again',
       );
       from = this.log.minOffset;
-      this.isFullRebuild = true;
-      end = this.rebuildFrom(from);
+      end = this.rebuildFrom(from, true);
     }
     end = this.withoutTornProperties(end);
     const isCut = this.cut(end, true);
@@ -291,21 +276,9 @@ class Recovery {
     return { offset: end.offset, isCut };
   }
 
-  /**
-   * No checksum covers the properties. A write that was cut off within them leaves a last record that looks good and
-   * ends with zeros, which no client writes: it was acknowledged to nobody.
-   */
-  private withoutTornProperties(end: ScanResult): ScanResult {
-    if (this.suspectAt < 0 || end.stop === 'end') return end;
-    this.queues.truncateFrom(this.suspectAt);
-    this.lastStoreTimestamp = this.earlierStoreTimestamp;
-    return { ...end, stop: 'bad', offset: this.suspectAt, problem: 'zeros in topic or properties' };
-  }
-
-  private rebuildFrom(from: number): ScanResult {
-    this.gapAt = -1;
+  private rebuildFrom(from: number, isFullRebuild: boolean): ScanResult {
     this.queues.truncateFrom(from);
-    return this.walk(from, from);
+    return this.walk.run(this.queues, { from, dispatchFrom: from, indexedTo: -1, isFullRebuild });
   }
 
   /** First byte of the newest file that begins with a message from before the checkpoint; else of the oldest. */
@@ -324,99 +297,45 @@ class Recovery {
     return this.log.minOffset;
   }
 
+  private onLostEntries(record: ScannedRecord): void {
+    const topic = record.buffer.toString('utf8', record.topicAt, record.topicAt + record.topicBytes);
+    const path = storePath.consumeQueue(this.options.rootDirectory, topic, record.queueId);
+    this.problem(path, record.offset, `messages before queue offset ${record.queueOffset} are not in the log any more`);
+  }
+
+  /**
+   * No checksum covers the properties. A write that was cut off within them leaves a last record that looks good and
+   * ends with zeros, which no client writes: it was acknowledged to nobody.
+   */
+  private withoutTornProperties(end: ScanResult): ScanResult {
+    const { suspectAt } = this.walk;
+    if (suspectAt < 0 || end.stop === 'end') return end;
+    this.queues.truncateFrom(suspectAt);
+    this.walk.storeTimestamp = this.walk.earlierStoreTimestamp;
+    return { ...end, stop: 'bad', offset: suspectAt, problem: 'zeros in topic or properties' };
+  }
+
   /** An index file that is safe, but knows messages that the log has lost, would keep new ones out. */
   private indexAgainUpTo(endOffset: number): void {
-    const index = this.index;
-    if (index === undefined || index.endPhysicalOffset < endOffset || index.fileCount === 0) return;
+    const { index, log } = this;
+    if (index === undefined || index.fileCount === 0 || index.endPhysicalOffset < endOffset) return;
     while (index.fileCount > 0 && index.endPhysicalOffset >= endOffset) index.dropUnsafe(index.endTimestamp - 1);
-    const from = Math.max(this.log.minOffset, this.log.fileStart(index.endPhysicalOffset));
-    this.scanner.scan(this.log, from, endOffset, false, (record) => this.putKeys(record));
+    this.walk.indexOnly(Math.max(log.minOffset, log.fileStart(index.endPhysicalOffset)), endOffset);
   }
 
   private sync(from: number, to: number): void {
     this.log.sync(from, to);
     this.queues.sync();
     this.index?.sync();
-    this.checkpoint.logTimestamp = this.lastStoreTimestamp;
-    this.checkpoint.consumeQueueTimestamp = this.lastStoreTimestamp;
+    this.checkpoint.logTimestamp = this.walk.storeTimestamp;
+    this.checkpoint.consumeQueueTimestamp = this.walk.storeTimestamp;
     this.checkpoint.save();
   }
 
-  // The walk.
-
-  /** Visits the log from `from` to its end; records from `dispatchFrom` on are dispatched. */
-  private walk(from: number, dispatchFrom: number): ScanResult {
-    this.scanFrom = from;
-    this.dispatchFrom = dispatchFrom;
-    this.reportedAt = from;
-    const visit = (record: ScannedRecord): boolean => this.onRecord(record);
-    for (let at = from; ; ) {
-      const result = this.scanner.scan(this.log, at, this.log.endOfFiles, this.options.checkBodyCrc, visit);
-      this.scannedBytes += result.offset - at;
-      if (result.stop !== 'missing') {
-        this.progress(result.offset);
-        return result;
-      }
-      at = this.nextFileAfter(result.offset);
-    }
-  }
-
-  /** Somebody deleted a file; Apache's broker goes on with the next one, too. */
-  private nextFileAfter(offset: number): number {
-    for (let i = 0; i < this.log.count; i++) {
-      const start = this.log.startAt(i);
-      if (start <= offset) continue;
-      this.problem(this.log.path(this.log.fileStart(offset)), offset, `is missing; the log goes on at ${start}`);
-      return start;
-    }
-    invariant(false, 'there is a file behind a missing one', offset);
-  }
-
-  private onRecord(record: ScannedRecord): boolean {
-    this.earlierStoreTimestamp = this.lastStoreTimestamp;
-    this.lastStoreTimestamp = record.storeTimestamp;
-    const lastByte = record.propertiesAt + record.propertiesBytes - 1;
-    this.suspectAt = record.propertiesBytes > 0 && record.buffer[lastByte] === 0 ? record.offset : -1;
-    if (record.physicalOffset !== record.offset) this.misplaced++;
-    if (record.offset - this.reportedAt >= PROGRESS_BYTES) this.progress(record.offset);
-    if (record.offset < this.dispatchFrom) return true;
-    if (entersConsumeQueue(record.sysFlag) && !this.dispatch(record)) return false;
-    this.putKeys(record);
-    return true;
-  }
-
-  private dispatch(record: ScannedRecord): boolean {
-    if (this.dispatchedRecords === 0) createAbortFile(this.disk, this.options.rootDirectory);
-    if (this.queues.dispatch(record) === 'gap') {
-      this.gapAt = record.offset;
-      if (!this.isFullRebuild) return false;
-      const { buffer, topicAt, topicBytes, queueId, queueOffset } = record;
-      const topic = buffer.toString('utf8', topicAt, topicAt + topicBytes);
-      const path = storePath.consumeQueue(this.options.rootDirectory, topic, queueId);
-      this.problem(path, record.offset, `messages before queue offset ${queueOffset} are not in the log any more`);
-      this.queues.restartQueue(record);
-      this.queues.dispatch(record);
-    }
-    this.dispatchedRecords++;
-    return true;
-  }
-
-  private putKeys(record: ScannedRecord): void {
-    const { index, keys } = this;
-    if (index === undefined || !entersIndex(record.sysFlag)) return;
-    keys.open(record.buffer, record.topicAt, record.topicBytes, record.properties);
-    while (keys.next()) index.put(keys.hash, record.offset, record.storeTimestamp);
-  }
-
-  private progress(offset: number): void {
-    this.reportedAt = offset;
-    this.surroundings.onProgress?.(offset - this.scanFrom, this.log.endOfFiles - this.scanFrom);
-  }
-
-  // The end.
+  // The end of the log.
 
   /** Removes what lies behind the end; true when there was something. */
-  private cut(end: ScanResult, clearsTail: boolean): boolean {
+  private cut(end: ScanResult, isCrash: boolean): boolean {
     invariant(end.stop === 'end' || end.stop === 'empty' || end.stop === 'bad', 'end of the log', end.stop);
     const lost = this.recordsBehind(end);
     if (lost !== undefined) {
@@ -426,7 +345,9 @@ class Recovery {
     }
     const hasRemains = lost !== undefined || end.stop === 'bad' || this.hasBytesAt(end.offset);
     this.log.deleteAfter(end.offset);
-    if (clearsTail) cutting(this.disk, this.options.rootDirectory, () => this.log.clearTail(end.offset));
+    if (isCrash || hasRemains) {
+      cutting(this.disk, this.options.rootDirectory, () => this.log.clearTail(end.offset));
+    }
     return hasRemains;
   }
 
@@ -462,9 +383,4 @@ class Recovery {
   private problem(path: string, offset: number, text: string): void {
     if (this.problems.length < PROBLEMS_MAX) this.problems.push({ path, offset, text });
   }
-}
-
-interface LogEnd {
-  readonly offset: number;
-  readonly isCut: boolean;
 }

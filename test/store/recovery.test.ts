@@ -1,16 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Disk } from '../../src/base/disk.js';
+import { indexKeyHashOf } from '../../src/message/java-hash.js';
 import { Checkpoint } from '../../src/store/checkpoint.js';
+import { FileCache } from '../../src/store/file-cache.js';
+import { IndexService } from '../../src/store/index-service.js';
 import { StoreError } from '../../src/store/log-files.js';
 import { lockStore } from '../../src/store/store-directory.js';
-import {
-  createAbortFile,
-  isEmptyStore,
-  type RecoveryProblem,
-  recoverStore,
-  removeAbortFile,
-} from '../../src/store/recovery.js';
+import { createAbortFile, type RecoveryProblem, recoverStore, removeAbortFile } from '../../src/store/recovery.js';
 import { apacheFile, apacheStore, layOutApacheStore } from './fixture.js';
 import { encodeRecord, HALF, realDisk, START_MS, simulatedDisk, sizeOf } from './support.js';
 import { checkStore, FILE_BYTES, optionsFor, QUEUE_FILE_BYTES, recover, ROOT, TestStore } from './test-store.js';
@@ -296,12 +293,10 @@ missing('the whole log: queues and index go too', () => {
   assert.equal(recovered.queues, []);
   assert.match(texts(recovered.problems)[0]!, 'no commit log files');
   assert.equal(disk.list(QUEUES), []);
-  assert.ok(isEmptyStore(disk, optionsFor(ROOT)));
 });
 
 missing('nothing: an empty store is empty', () => {
   const { disk } = simulatedDisk();
-  assert.ok(isEmptyStore(disk, optionsFor(ROOT)));
   const recovered = recover(disk);
   assert.is(recovered.endOffset, 0);
   assert.equal(recovered.queues, []);
@@ -364,6 +359,68 @@ rest('half and rolled-back messages are in no queue', () => {
       ['orders', 1],
     ]),
   );
+});
+
+/** The key index of the store, as a query sees it. */
+function openIndex(disk: Disk): IndexService {
+  const { index } = optionsFor(ROOT);
+  return IndexService.open(new FileCache(disk), {
+    directory: `${ROOT}/index`,
+    slots: index!.slots,
+    entries: index!.entries,
+    clock: { now: () => START_MS, monotonic: () => 0 },
+    onFileSynced: () => {},
+  });
+}
+
+rest('a clean stop behind a half message changes nothing, in the index either', () => {
+  const { disk } = simulatedDisk();
+  const store = new TestStore(disk);
+  store.put({ properties: [['UNIQ_KEY', 'U1']] });
+  store.put({
+    sysFlag: HALF.prepared,
+    properties: [
+      ['UNIQ_KEY', 'U2'],
+      ['KEYS', 'a b'],
+    ],
+  });
+  store.writeOut();
+  store.kill();
+  const crashed = recover(disk);
+  removeAbortFile(disk, ROOT);
+  const path = `${ROOT}/index/${disk.list(`${ROOT}/index`)[0]}`;
+  const before = Buffer.from(disk.readFile(path)!);
+  const recovered = recover(disk);
+  assert.is(recovered.endOffset, crashed.endOffset);
+  assert.is(recovered.abnormal, false);
+  assert.is(recovered.scannedBytes, crashed.endOffset);
+  assert.equal(disk.readFile(path), before);
+  assert.is(disk.stat(`${ROOT}/abort`), undefined);
+});
+
+rest('an index file that is safe but knows messages that the log has lost is built again', () => {
+  const { disk } = simulatedDisk();
+  const store = new TestStore(disk);
+  // 49 keys fill a file.
+  const offsets = Array.from({ length: 60 }, (_, i) => store.put({ properties: [['UNIQ_KEY', `U${i}`]] }));
+  store.writeOut();
+  store.kill();
+  recover(disk);
+  assert.is(openIndex(disk).fileCount, 2);
+  const checkpoint = Checkpoint.open(disk, `${ROOT}/checkpoint`);
+  checkpoint.indexTimestamp = START_MS + 49;
+  checkpoint.save();
+  const fileStart = offsets[40]! - (offsets[40]! % FILE_BYTES);
+  for (const name of disk.list(LOG)) if (Number(name) > fileStart) disk.remove(`${LOG}/${name}`);
+  const log = Buffer.from(disk.readFile(`${LOG}/${fileName(fileStart)}`)!);
+  disk.writeFile(`${LOG}/${fileName(fileStart)}`, log.fill(0, offsets[40]! - fileStart));
+  const recovered = recover(disk);
+  assert.is(recovered.endOffset, offsets[40]);
+  const index = openIndex(disk);
+  assert.is(index.endPhysicalOffset, offsets[39]);
+  const find = (i: number): number[] => index.query(indexKeyHashOf('orders', `U${i}`), 0, START_MS + 1000, 10);
+  for (let i = 0; i < 40; i++) assert.ok(find(i).includes(offsets[i]!), `key U${i}`);
+  assert.equal(find(45), []);
 });
 
 rest('tells how far it is', () => {

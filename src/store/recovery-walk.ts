@@ -1,0 +1,149 @@
+/**
+ * The part of recovery that goes through the log: visits its records up to the end, puts them into consume queues and
+ * index from a given offset on, and notes what was odd. See recovery.ts for where it begins and what follows.
+ */
+import { invariant } from '../base/invariant.js';
+import { MIB } from '../base/units.js';
+import { IndexKeys } from '../message/index-keys.js';
+import { entersConsumeQueue, entersIndex } from '../message/system-flags.js';
+import type { IndexService } from './index-service.js';
+import type { LogFiles } from './log-files.js';
+import type { LogScanner, ScannedRecord, ScanResult } from './log-scan.js';
+import type { RecoveredQueues } from './recovered-queues.js';
+
+const PROGRESS_BYTES = 16 * MIB;
+/** No record has been indexed yet. */
+const NOTHING = -1;
+
+export interface WalkEvents {
+  /** Before queues or index are changed for the first time. */
+  onChange(): void;
+  onProgress(bytesDone: number, bytesTotal: number): void;
+  /** The log goes on at `next`, because the file at `offset` is missing. */
+  onMissingFile(offset: number, next: number): void;
+  /** The queue of this record begins with it: what was before cannot be read. */
+  onLostEntries(record: ScannedRecord): void;
+}
+
+export interface WalkOptions {
+  readonly checkBodyCrc: boolean;
+  readonly index: IndexService | undefined;
+  /** Store time to begin with: of a message before the first one visited. */
+  readonly storeTimestamp: number;
+}
+
+export interface WalkRange {
+  readonly from: number;
+  /** Records from here on are dispatched. */
+  readonly dispatchFrom: number;
+  /** Keys of records up to this offset are known to be complete. */
+  readonly indexedTo: number;
+  /** Nothing older can be read: a queue that misses entries begins anew. Otherwise the walk ends there. */
+  readonly isFullRebuild: boolean;
+}
+
+export class RecoveryWalk {
+  /** Of the last record; see WalkOptions when there was none. */
+  storeTimestamp: number;
+  /** Of the record before the last. */
+  earlierStoreTimestamp = 0;
+  /** Offset of the last record if its properties end with a zero, else -1. */
+  suspectAt = -1;
+  /** A queue misses entries before the record at this offset; -1 if none does. */
+  gapAt = -1;
+  /** Records that say that they lie elsewhere. */
+  misplaced = 0;
+  dispatched = 0;
+  scannedBytes = 0;
+  hasChanged = false;
+
+  private readonly keys = new IndexKeys();
+  private reportedAt = 0;
+  private range: WalkRange = { from: 0, dispatchFrom: 0, indexedTo: NOTHING, isFullRebuild: false };
+
+  constructor(
+    private readonly log: LogFiles,
+    private readonly scanner: LogScanner,
+    private readonly options: WalkOptions,
+    private readonly events: WalkEvents,
+  ) {
+    this.storeTimestamp = options.storeTimestamp;
+  }
+
+  /** Visits the log from `range.from` to its end, or to a gap. Throws DiskError. */
+  run(queues: RecoveredQueues, range: WalkRange): ScanResult {
+    this.range = range;
+    this.gapAt = -1;
+    this.dispatched = 0;
+    this.reportedAt = range.from;
+    const visit = (record: ScannedRecord): boolean => this.onRecord(queues, record);
+    for (let at = range.from; ; ) {
+      const result = this.scanner.scan(this.log, at, this.log.endOfFiles, this.options.checkBodyCrc, visit);
+      this.scannedBytes += result.offset - at;
+      this.progress(result.offset);
+      if (result.stop !== 'missing') return result;
+      // Somebody deleted a file; Apache's broker goes on with the next one, too.
+      at = this.fileAfter(result.offset);
+      this.events.onMissingFile(result.offset, at);
+    }
+  }
+
+  /** Puts the keys of records in [from, to) into the index only. */
+  indexOnly(from: number, to: number): void {
+    this.range = { from, dispatchFrom: from, indexedTo: NOTHING, isFullRebuild: false };
+    this.scanner.scan(this.log, from, to, false, (record) => this.putKeys(record));
+  }
+
+  private fileAfter(offset: number): number {
+    for (let i = 0; i < this.log.count; i++) if (this.log.startAt(i) > offset) return this.log.startAt(i);
+    invariant(false, 'there is a file behind a missing one', offset);
+  }
+
+  private onRecord(queues: RecoveredQueues, record: ScannedRecord): boolean {
+    this.earlierStoreTimestamp = this.storeTimestamp;
+    this.storeTimestamp = record.storeTimestamp;
+    const lastByte = record.propertiesAt + record.propertiesBytes - 1;
+    this.suspectAt = record.propertiesBytes > 0 && record.buffer[lastByte] === 0 ? record.offset : -1;
+    if (record.physicalOffset !== record.offset) this.misplaced++;
+    if (record.offset - this.reportedAt >= PROGRESS_BYTES) this.progress(record.offset);
+    if (record.offset < this.range.dispatchFrom) return true;
+    if (entersConsumeQueue(record.sysFlag) && !this.dispatch(queues, record)) return false;
+    this.putKeys(record);
+    return true;
+  }
+
+  private dispatch(queues: RecoveredQueues, record: ScannedRecord): boolean {
+    this.change();
+    if (queues.dispatch(record) === 'gap') {
+      this.gapAt = record.offset;
+      if (!this.range.isFullRebuild) return false;
+      this.events.onLostEntries(record);
+      queues.restartQueue(record);
+      queues.dispatch(record);
+    }
+    this.dispatched++;
+    return true;
+  }
+
+  private putKeys(record: ScannedRecord): void {
+    const { keys } = this;
+    const { index } = this.options;
+    if (index === undefined || !entersIndex(record.sysFlag) || record.offset <= this.range.indexedTo) return;
+    keys.open(record.buffer, record.topicAt, record.topicBytes, record.properties);
+    while (keys.next()) {
+      this.change();
+      index.put(keys.hash, record.offset, record.storeTimestamp);
+    }
+  }
+
+  private change(): void {
+    if (this.hasChanged) return;
+    this.events.onChange();
+    this.hasChanged = true;
+  }
+
+  private progress(offset: number): void {
+    this.reportedAt = offset;
+    this.events.onProgress(offset - this.range.from, this.log.endOfFiles - this.range.from);
+  }
+}

@@ -110,6 +110,20 @@ export const int = integer('int', -0x8000_0000, 0x7fff_ffff);
 /** A safe integer. */
 export const long = integer('long below 2^53', -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 
+/** Largest Number that is a Java long. */
+const LONG_MAX = 2 ** 63 - 1024;
+const LONG_TEXT = /^\s*[+-]?[0-9]{1,19}\s*$/;
+
+/** A long that is only compared, and may lose digits beyond 2^53: Go counts versions in nanoseconds since the epoch. */
+export const roundedLong: Codec<number> = {
+  read: (value) => {
+    const number = typeof value === 'string' && LONG_TEXT.test(value) ? Number(value) : value;
+    if (typeof number !== 'number' || !Number.isInteger(number)) return mismatch('long', value);
+    return Math.max(-LONG_MAX, Math.min(LONG_MAX, number));
+  },
+  write: (value) => (Number.isSafeInteger(value) ? value : BigInt(value)),
+};
+
 export const double: Codec<number> = {
   read: (value) => {
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;

@@ -10,6 +10,7 @@
  * | Map | map in its own order; keys may be strings, integers, or objects (MessageQueue) |
  * | array, Set | array |
  * | Double | a Java double, so that 0 is written `0.0` |
+ * | bigint | a long beyond 2^53 |
  */
 import { invariant } from '../base/invariant.js';
 
@@ -35,6 +36,7 @@ function write(value: unknown, style: JsonStyle, newline: string): string {
       invariant(Number.isSafeInteger(value), 'not an integer, wrap it in Double', value);
       return String(value);
     case 'boolean':
+    case 'bigint':
       return String(value);
     case 'object':
       break;

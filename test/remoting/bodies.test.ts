@@ -140,14 +140,18 @@ heartbeat('C++: enums as ordinals, version as text, sets left out', () => {
   });
 });
 
-heartbeat('Go: hash codes as texts', () => {
+heartbeat('Go: hash codes as texts, versions in nanoseconds', () => {
   const body = decoded(
     heartbeatData,
     '{"clientID":"c","producerDataSet":[{"groupName":"P"}],"consumerDataSet":[{"groupName":"G","consumeType":"CONSUME_PASSIVELY",' +
       '"messageModel":"CLUSTERING","consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","subscriptionDataSet":[{"classFilterMode":false,' +
-      '"topic":"T","subString":"TagA","tagsSet":["TagA"],"codeSet":["2598919"],"subVersion":1,"expressionType":"TAG"}],"unitMode":false}]}',
+      '"topic":"T","subString":"TagA","tagsSet":["TagA"],"codeSet":["2598919"],"subVersion":1763732400123456789,"expressionType":"TAG"}],"unitMode":false}]}',
   );
-  assert.equal(body.consumerDataSet[0]!.subscriptionDataSet[0]!.codeSet, [2598919]);
+  const [subscription] = body.consumerDataSet[0]!.subscriptionDataSet;
+  assert.equal(subscription!.codeSet, [2598919]);
+  // Rounded to what a Number holds: versions are compared, nothing else. Written as digits again.
+  assert.is(subscription!.subVersion, 1763732400123456800);
+  assert.match(encodeText(heartbeatData, body), '"subVersion":1763732400123456768,');
 });
 
 heartbeat('null collections and unknown fields of 5.x are as if they were not there', () => {

@@ -186,8 +186,12 @@ writer('writes doubles as Java does', () => {
   for (const [value, text] of cases) assert.is(writeFastjson(new Double(value)), text);
 });
 
+writer('longs beyond 2^53 are written as such', () => {
+  assert.is(writeFastjson({ a: 2n ** 62n }), '{"a":4611686018427387904}');
+});
+
 writer('what has no JSON form is a bug of the caller', () => {
-  for (const value of [0.5, Number.NaN, () => 1, 5n, new Double(Number.NaN)]) {
+  for (const value of [0.5, Number.NaN, 2 ** 60, () => 1, new Double(Number.NaN)]) {
     assert.throws(() => writeFastjson(value), /not an integer|no JSON form|without a JSON form/);
   }
 });

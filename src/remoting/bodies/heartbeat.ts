@@ -1,5 +1,5 @@
 /** The body of HEART_BEAT: which producer and consumer groups a client process holds, and what they subscribe to. */
-import { bean, bool, defaulting, enumOf, int, list, long, required, text, type ValueOf } from '../body-codec.js';
+import { bean, bool, defaulting, enumOf, int, list, required, roundedLong, text, type ValueOf } from '../body-codec.js';
 
 /** Source: ConsumeType.java. */
 export const consumeType = enumOf(['CONSUME_ACTIVELY', 'CONSUME_PASSIVELY']);
@@ -16,7 +16,8 @@ export const consumeFromWhere = enumOf([
 ]);
 
 /**
- * One subscription. C++ sends subVersion as text and leaves empty sets out, Go sends the hash codes as texts.
+ * One subscription. C++ sends subVersion as text and leaves empty sets out; Go sends the hash codes as texts and
+ * subVersion in nanoseconds.
  * Source: SubscriptionData.java.
  */
 export const subscriptionData = bean({
@@ -24,7 +25,7 @@ export const subscriptionData = bean({
   codeSet: defaulting(list(int), () => []), // Java hash codes of the tags
   expressionType: defaulting(text, () => 'TAG'), // TAG or SQL92
   subString: defaulting(text, () => ''),
-  subVersion: defaulting(long, () => 0), // ms since epoch, the subscriber's clock
+  subVersion: defaulting(roundedLong, () => 0), // ms since epoch, the subscriber's clock; only to be compared
   tagsSet: defaulting(list(text), () => []),
   topic: required(text),
 });

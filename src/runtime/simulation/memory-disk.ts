@@ -7,6 +7,7 @@ import type { Clock } from '../../base/clock.js';
 import { type Disk, DiskError, type DiskFile, type FileFacts } from '../../base/disk.js';
 import type { Prng } from '../../base/prng.js';
 import { Inode, PAGE_BYTES } from './memory-inode.js';
+import { Names, type Node, namesOf, newDirectory } from './memory-names.js';
 
 export interface MemoryDiskOptions {
   readonly clock: Clock;
@@ -27,33 +28,11 @@ export interface DiskFault {
   times: number;
 }
 
-interface Directory {
-  readonly isDirectory: true;
-  readonly entries: Map<string, Node>;
-  /** Entries that a power loss cannot take away. */
-  readonly durable: Map<string, Node>;
-  modifiedMs: number;
-}
-
-type Node = Directory | Inode;
-
-/** One change of the name space: entries set (or, undefined, removed), all of them or none. */
-interface Change {
-  readonly directories: readonly Directory[];
-  readonly names: readonly string[];
-  readonly nodes: readonly (Node | undefined)[];
-}
-
-/** The journal is finite: beyond this many changes the oldest half becomes durable by itself. */
-const JOURNAL_CHANGES_MAX = 8192;
-
 /** What MemoryDisk pretends to have when it has no limit. */
 const UNLIMITED_BYTES = 1e15;
 
 export class MemoryDisk implements Disk {
-  private readonly root: Directory;
-  /** Changes of directories that no syncDirectory has covered, oldest first, as in a file system's journal. */
-  private unsynced: Change[] = [];
+  private readonly names: Names;
   private readonly locked = new Set<Inode>();
   private readonly faults: DiskFault[] = [];
   private readonly handles = new Set<MemoryFile>();
@@ -64,11 +43,11 @@ export class MemoryDisk implements Disk {
 
   constructor(private readonly options: MemoryDiskOptions) {
     this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
-    this.root = this.newDirectory();
+    this.names = new Names(this.now());
   }
 
   open(path: string, options: { readonly create?: boolean } = {}): DiskFile {
-    let node = this.find(path);
+    let node = this.names.find(path);
     if (node === undefined) {
       if (options.create !== true) throw new DiskError('ENOENT', path, 'open');
       node = new Inode(this.now());
@@ -82,7 +61,7 @@ export class MemoryDisk implements Disk {
   }
 
   readFile(path: string): Buffer | undefined {
-    const node = this.find(path);
+    const node = this.names.find(path);
     if (node === undefined) return undefined;
     if (node.isDirectory) throw new DiskError('EISDIR', path, 'read');
     this.failIfInjected('read', path);
@@ -103,14 +82,14 @@ export class MemoryDisk implements Disk {
   }
 
   stat(path: string): FileFacts | undefined {
-    const node = this.find(path);
+    const node = this.names.find(path);
     if (node === undefined) return undefined;
     const bytes = node.isDirectory ? 0 : node.bytes;
     return { bytes, modifiedMs: Math.floor(node.modifiedMs), isDirectory: node.isDirectory };
   }
 
   list(directory: string): string[] {
-    const node = this.find(directory);
+    const node = this.names.find(directory);
     if (node === undefined) return [];
     if (!node.isDirectory) return [];
     return [...node.entries.keys()].sort();
@@ -120,8 +99,8 @@ export class MemoryDisk implements Disk {
     const names = namesOf(path);
     for (let depth = 1; depth <= names.length; depth++) {
       const part = `/${names.slice(0, depth).join('/')}`;
-      const node = this.find(part);
-      if (node === undefined) this.change('make directory', [part], [this.newDirectory()]);
+      const node = this.names.find(part);
+      if (node === undefined) this.change('make directory', [part], [newDirectory(this.now())]);
       else if (!node.isDirectory) {
         throw new DiskError(depth === names.length ? 'EEXIST' : 'ENOTDIR', path, 'make directory');
       }
@@ -129,45 +108,34 @@ export class MemoryDisk implements Disk {
   }
 
   remove(path: string): void {
-    const node = this.find(path);
+    const node = this.names.find(path);
     if (node === undefined) return;
     if (node.isDirectory) throw new DiskError('EISDIR', path, 'remove');
     this.change('remove', [path], [undefined]);
   }
 
   removeTree(path: string): void {
-    const node = this.find(path);
+    const node = this.names.find(path);
     if (node === undefined) return;
     if (node.isDirectory) for (const name of [...node.entries.keys()]) this.removeTree(`${path}/${name}`);
     this.change('remove tree', [path], [undefined]);
   }
 
   rename(from: string, to: string): void {
-    const node = this.find(from);
+    const node = this.names.find(from);
     if (node === undefined) throw new DiskError('ENOENT', from, 'rename');
-    const replaced = this.find(to);
+    const replaced = this.names.find(to);
     if (replaced === node) return;
     if (replaced?.isDirectory === true) throw new DiskError('EISDIR', from, 'rename', `${to} is a directory`);
     this.change('rename', [from, to], [undefined, node]);
   }
 
-  /** Changes of this directory become durable, and with them what the journal holds in front of them. */
   syncDirectory(path: string): void {
-    const directory = this.find(path);
+    const directory = this.names.find(path);
     if (directory === undefined) throw new DiskError('ENOENT', path, 'sync directory');
     if (!directory.isDirectory) throw new DiskError('ENOTDIR', path, 'sync directory');
     this.failIfInjected('sync', path);
-    const covered = new Set<Directory>([directory]);
-    const hardened: Change[] = [];
-    const rest: Change[] = [];
-    for (let at = this.unsynced.length - 1; at >= 0; at--) {
-      const change = this.unsynced[at]!;
-      const isCovered = change.directories.some((one) => covered.has(one));
-      if (isCovered) for (const one of change.directories) covered.add(one);
-      (isCovered ? hardened : rest).push(change);
-    }
-    for (const change of hardened.reverse()) applyTo('durable', change);
-    this.unsynced = rest.reverse();
+    this.names.sync(directory);
   }
 
   usage(_path: string): { readonly totalBytes: number; readonly availableBytes: number } {
@@ -177,7 +145,7 @@ export class MemoryDisk implements Disk {
 
   lock(path: string): { release(): void } {
     const file = this.open(path, { create: true });
-    const inode = this.find(path) as Inode;
+    const inode = this.names.find(path) as Inode;
     if (this.locked.has(inode)) {
       file.close();
       throw new DiskError('EAGAIN', path, 'lock', 'another process or broker holds it');
@@ -219,28 +187,28 @@ export class MemoryDisk implements Disk {
   processKill(): void {
     this.epoch++;
     this.locked.clear();
-    this.eachFile(this.root, (inode) => inode.abandonSyncs());
+    this.names.eachFile((inode) => inode.abandonSyncs());
     for (const file of [...this.handles]) this.closed(file);
   }
 
   /** Power loss: like a kill, and what no sync covered is lost, kept or torn as the seed decides. */
   crash(random: Prng): void {
     this.processKill();
-    const cut = new Set<Directory>();
-    const keepOdds = random.pick([0, 1, random.unit()]);
-    for (const change of this.unsynced) {
-      const isCut = !random.chance(keepOdds) || change.directories.some((one) => cut.has(one));
-      if (!isCut) applyTo('durable', change);
-      else for (const one of change.directories) cut.add(one);
-    }
-    this.unsynced = [];
+    this.names.crash(random);
     this.usedBytes = 0;
-    this.restore(this.root, random, new Set());
+    const restored = new Set<Inode>();
+    this.names.eachFile((inode) => {
+      inode.links = restored.has(inode) ? inode.links + 1 : 1;
+      if (restored.has(inode)) return;
+      restored.add(inode);
+      inode.crash(random);
+      this.usedBytes += inode.allocatedBytes();
+    });
   }
 
   /** The kernel writes back some dirty sectors of every file, as it may at any time. */
   writeBack(random: Prng): void {
-    this.eachFile(this.root, (inode) => inode.writeBack(random));
+    this.names.eachFile((inode) => inode.writeBack(random));
   }
 
   // For its files.
@@ -287,77 +255,17 @@ export class MemoryDisk implements Disk {
     this.options.schedule(this.options.syncDelayMs?.() ?? 1, action);
   }
 
-  private newDirectory(): Directory {
-    return { isDirectory: true, entries: new Map(), durable: new Map(), modifiedMs: this.now() };
-  }
-
-  private eachFile(directory: Directory, visit: (inode: Inode) => void): void {
-    for (const node of directory.entries.values()) {
-      if (node.isDirectory) this.eachFile(node, visit);
-      else visit(node);
-    }
-  }
-
-  private find(path: string): Node | undefined {
-    let node: Node = this.root;
-    for (const name of namesOf(path)) {
-      if (!node.isDirectory) return undefined;
-      const next: Node | undefined = node.entries.get(name);
-      if (next === undefined) return undefined;
-      node = next;
-    }
-    return node;
-  }
-
   private change(operation: string, paths: readonly string[], nodes: readonly (Node | undefined)[]): void {
-    const directories: Directory[] = [];
-    const names: string[] = [];
-    for (const path of paths) {
-      const parts = namesOf(path);
-      const name = parts.pop();
-      if (name === undefined) throw new DiskError('EBUSY', path, operation, 'the root directory');
-      const parent = this.find(`/${parts.join('/')}`);
-      if (parent === undefined) throw new DiskError('ENOENT', path, operation);
-      if (!parent.isDirectory) throw new DiskError('ENOTDIR', path, operation);
-      directories.push(parent);
-      names.push(name);
-    }
-    const change: Change = { directories, names, nodes };
-    const before = directories.map((directory, at) => directory.entries.get(names[at]!));
-    applyTo('entries', change);
+    const before = this.names.change(operation, paths, nodes, this.now());
     for (const node of nodes) if (node !== undefined && !node.isDirectory) node.links++;
-    for (const node of before) {
-      if (node === undefined || node.isDirectory) continue;
-      node.links--;
-      this.freeIfUnused(node);
-    }
-    for (const directory of directories) directory.modifiedMs = this.now();
-    this.unsynced.push(change);
-    if (this.unsynced.length > JOURNAL_CHANGES_MAX) {
-      for (const old of this.unsynced.splice(0, JOURNAL_CHANGES_MAX / 2)) applyTo('durable', old);
+    for (const inode of before) {
+      inode.links--;
+      this.freeIfUnused(inode);
     }
   }
 
   private freeIfUnused(inode: Inode): void {
     if (inode.links === 0 && inode.handles === 0) this.usedBytes -= inode.allocatedBytes();
-  }
-
-  /** After a power loss: the durable entries are all there is, and each file is what its device has. */
-  private restore(directory: Directory, random: Prng, restored: Set<Node>): void {
-    directory.entries.clear();
-    for (const [name, node] of directory.durable) {
-      directory.entries.set(name, node);
-      if (!node.isDirectory) {
-        node.links = restored.has(node) ? node.links + 1 : 1;
-        if (restored.has(node)) continue;
-        restored.add(node);
-        node.crash(random);
-        this.usedBytes += node.allocatedBytes();
-      } else if (!restored.has(node)) {
-        restored.add(node);
-        this.restore(node, random, restored);
-      }
-    }
   }
 }
 
@@ -443,17 +351,4 @@ class MemoryFile implements DiskFile {
     if (!this.disk.isAlive(this.epoch)) throw new DiskError('EBADF', this.path, operation, 'the process was killed');
     if (this.isClosed) throw new DiskError('EBADF', this.path, operation, 'closed');
   }
-}
-
-function applyTo(which: 'entries' | 'durable', change: Change): void {
-  for (let at = 0; at < change.names.length; at++) {
-    const entries = change.directories[at]![which];
-    const node = change.nodes[at];
-    if (node === undefined) entries.delete(change.names[at]!);
-    else entries.set(change.names[at]!, node);
-  }
-}
-
-function namesOf(path: string): string[] {
-  return path.split('/').filter((name) => name !== '');
 }

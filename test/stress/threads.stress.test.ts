@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KIB } from '../../src/base/units.js';
 import { actorIdOf, type Directory } from '../../src/runtime/directory.js';
-import { ThreadHost } from '../../src/runtime/host.js';
+import { type HostPlan, ThreadHost } from '../../src/runtime/host.js';
 import { makeWiring, type RingSizes, type Wiring } from '../../src/runtime/wiring.js';
 import { within } from '../support/within.js';
 import type { ContractOptions, DuelOptions } from './actors.js';
@@ -33,9 +33,14 @@ class Threads {
       actors: actors.map(([name, thread]) => ({ name, thread, unit: 0 })),
     };
     this.wiring = makeWiring(this.directory, sizes);
-    const plans = layout.threads.map(() => ({ definitions: [], disk: undefined }));
-    const registryUrl = new URL('./actors.js', import.meta.url).href;
-    this.host = new ThreadHost(this.wiring, plans, this.id('io'), registryUrl, 1, {
+    const plan: HostPlan = {
+      wiring: this.wiring,
+      threads: layout.threads.map(() => ({ definitions: [], disk: undefined })),
+      io: this.id('io'),
+      registryUrl: new URL('./actors.js', import.meta.url).href,
+      seed: 1,
+    };
+    this.host = new ThreadHost(plan, {
       event: (_, event) => {
         if (event.kind === 'reported') this.done.set(this.directory.actors[event.actor]!.name, event.value);
         if (event.kind === 'crashed') this.failure = new Error(`crashed in ${event.during}: ${event.error.message}`);

@@ -7,7 +7,7 @@
  *
  * Source: MappedFileQueue.java. Files are opened through the cache and only for the call.
  */
-import type { DiskError, DiskFile } from '../base/disk.js';
+import { DiskError, type DiskFile } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
 import { ENTRY, writeBlankEntry } from './consume-queue-entry.js';
 import { CachedFile, type FileCache } from './file-cache.js';
@@ -122,8 +122,9 @@ export class ConsumeQueueFiles {
   sync(): void {
     this.beginSync();
     for (let start = this.firstUnsynced(); start <= this.last; start += this.fileBytes) {
+      const file = this.files.use(this.fileAt(start));
       try {
-        this.files.use(this.fileAt(start)).sync();
+        file.sync();
       } catch (error) {
         this.syncFailure = error as DiskError;
         throw error;
@@ -136,31 +137,50 @@ export class ConsumeQueueFiles {
   syncLater(done: (error: DiskError | undefined) => void): void {
     this.beginSync();
     const from = this.firstUnsynced();
-    if (from > this.last) {
+    const last = this.last;
+    if (from > last) {
       done(undefined);
       return;
     }
-    let waiting = (this.last - from) / this.fileBytes + 1;
-    this.syncingFrom = from;
-    this.unsyncedFrom = CLEAN;
-    this.syncsInFlight++;
-    const onSynced = (error: DiskError | undefined): void => {
-      this.syncFailure ??= error;
+    let failure: DiskError | undefined;
+    // One more than files, so that it ends after the loop even if the files answer at once.
+    let waiting = (last - from) / this.fileBytes + 2;
+    const onEnd = (error: DiskError | undefined): void => {
+      failure ??= error;
       waiting--;
       if (waiting > 0) return;
       this.syncsInFlight--;
       if (this.syncsInFlight === 0) this.syncingFrom = CLEAN;
-      done(this.syncFailure);
+      if (failure !== undefined) this.unsyncedFrom = Math.min(this.unsyncedFrom, from);
+      done(failure);
     };
-    const last = this.last;
+    const onSynced = (error: DiskError | undefined): void => {
+      this.syncFailure ??= error;
+      onEnd(error);
+    };
+    this.syncingFrom = from;
+    this.unsyncedFrom = CLEAN;
+    this.syncsInFlight++;
     for (let start = from; start <= last; start += this.fileBytes) {
-      this.files.use(this.fileAt(start)).syncLater(onSynced);
+      const file = this.openForSync(start);
+      if (file instanceof DiskError) onEnd(file);
+      else file.syncLater(onSynced);
     }
+    onEnd(undefined);
   }
 
   /** Gives the file handles back. */
   release(): void {
     this.forgetHandles();
+  }
+
+  private openForSync(start: number): DiskFile | DiskError {
+    try {
+      return this.files.use(this.fileAt(start));
+    } catch (error) {
+      if (error instanceof DiskError) return error;
+      throw error;
+    }
   }
 
   private fileAt(position: number): CachedFile {

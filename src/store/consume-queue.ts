@@ -22,7 +22,7 @@ import { BUFFER_BYTES_MAX, type Buffered } from './write-behind.js';
 /** Store time of the record at that place of the commit log, negative when it cannot be read. */
 export type StoreTimeOf = (commitLogOffset: number, sizeBytes: number) => number;
 
-/** Recovery looks at this many files (ConsumeQueue.recover); what is in older ones was synced long ago. */
+/** Recovery looks at this many files, as ConsumeQueue.recover does. */
 const RECOVERED_FILES = 3;
 /** Recovery's first read of a file: most queues have no more entries than that. */
 const FIRST_READ_BYTES = 4_000;
@@ -92,8 +92,7 @@ export class ConsumeQueue implements Buffered {
     if (files.first < 0) return;
     let from = Math.max(files.first, files.last - (RECOVERED_FILES - 1) * files.fileBytes);
     // A power loss may have taken the end of a file before those.
-    while (from > files.first && !(this.load(from / ENTRY.bytes - 1) && isValidEntry(found, 0)))
-      from -= files.fileBytes;
+    while (from > files.first && !this.isEntry(from / ENTRY.bytes - 1)) from -= files.fileBytes;
     const end = this.scan(from);
     if (afterCrash || end < files.last) files.cut(end);
     this.written = end;
@@ -358,6 +357,10 @@ export class ConsumeQueue implements Buffered {
       return true;
     }
     return this.files.read(found, 0, ENTRY.bytes, position) === ENTRY.bytes;
+  }
+
+  private isEntry(queueOffset: number): boolean {
+    return this.load(queueOffset) && isValidEntry(found, 0);
   }
 
   /** The first queue offset in [from, to) whose entry, in `found`, passes; `to` when none does. Those behind pass too. */

@@ -453,6 +453,27 @@ recovery('a failed sync is reported for ever', () => {
   assert.throws(() => queue.syncLater(() => assert.unreachable()), /EIO/);
 });
 
+recovery('a file that cannot be opened for a sync is reported, and synced once it can', () => {
+  const { disk, advance } = simulatedDisk();
+  const queue = open(disk);
+  queue.append(entries(0, 30), 0, 30, 0);
+  queue.release();
+  const name = `${DIRECTORY}/00000000000000000000`;
+  disk.rename(name, '/away');
+  assert.throws(() => queue.sync(), /ENOENT/);
+  const outcomes: (string | undefined)[] = [];
+  queue.syncLater((error) => outcomes.push(error?.code));
+  advance(5);
+  assert.equal(outcomes, ['ENOENT']);
+  disk.rename('/away', name);
+  queue.sync();
+  disk.syncDirectory(DIRECTORY);
+  disk.crash(prng(3));
+  const after = open(disk);
+  after.recover();
+  assert.is(after.maxOffset, 30);
+});
+
 recovery('syncLater reports when everything written before it is durable', () => {
   const { disk, advance } = simulatedDisk();
   const queue = open(disk);

@@ -6,15 +6,32 @@
  *     node dist/test/bench/load.js send --rate 50000                                          open loop
  *     node dist/test/bench/load.js pull --conns 8         reads everything in the topic from offset 0
  *     node dist/test/bench/load.js e2e --rate 1000        open loop into long-polling readers, send-to-arrival latency
+ *     node dist/test/bench/load.js all --namesrv 127.0.0.1:9876     these, in the scenarios of docs/benchmarks.md
+ *     node dist/test/bench/load.js start-up                         time to ready and idle memory of Hangar
  *
- * Prints one line of key=value figures last; what failed, by code with its first remark, goes to standard error.
+ * The first three print one line of key=value figures last; what failed, by code with its first remark, goes to standard
+ * error. The last two print a table in markdown.
  */
 import { FLAGS_HELP, MODES, type Mode, readOptions } from './load/options.js';
 import { runLoad } from './load/run.js';
 
-const USAGE = `usage: load send|pull|e2e [flags]\n${FLAGS_HELP}`;
+const USAGE = `usage: load send|pull|e2e [flags]
+${FLAGS_HELP}
+
+load all --namesrv ADDRESS | --brokers MASTER,...  [flags]
+  --pid            the server's process id, several joined by commas: measures memory and CPU, on Linux
+  --seconds        measured time of each scenario (6)
+  --warm-up        mixed load before, not counted (10)
+  --load           another generator with the same flags, instead of this one
+
+load start-up [flags]
+  --times          starts of each kind, of which the median counts (5)
+  --idle-seconds   from "ready" to reading the memory (5)`;
 
 async function main([mode, ...args]: readonly string[]): Promise<void> {
+  // Only these two need Linux and a Hangar beside them.
+  if (mode === 'all') return await (await import('./all.js')).all(args);
+  if (mode === 'start-up') return await (await import('./start-up.js')).startUp(args);
   if (!MODES.includes(mode as Mode)) throw new Error(USAGE);
   const { line, notes } = await runLoad(readOptions(mode as Mode, args));
   for (const note of notes) console.error(note);

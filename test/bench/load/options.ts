@@ -50,7 +50,7 @@ const E2E_RATE = 2000;
 export const STAMP_BYTES = 8;
 
 export const FLAGS_HELP = Object.entries(FLAGS)
-  .map(([name, [value, meaning]]) => `  --${name.padEnd(10)} ${meaning}${value === '' ? '' : ` (${value})`}`)
+  .map(([name, [value, meaning]]) => `  --${name.padEnd(14)} ${meaning}${value === '' ? '' : ` (${value})`}`)
   .join('\n');
 
 export function readOptions(mode: Mode, args: readonly string[]): LoadOptions {

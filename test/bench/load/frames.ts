@@ -41,7 +41,7 @@ function jsonHeader(code: number, fields: Fields | undefined): string {
   return JSON.stringify({ code, extFields: fields, ...rest, version: CLIENT_VERSION });
 }
 
-export function jsonFrame(code: number, fields: Fields | undefined, body = Buffer.alloc(0)): Frame {
+export function jsonFrame(code: number, fields: Fields | undefined, body: Buffer = Buffer.alloc(0)): Frame {
   const header = Buffer.from(jsonHeader(code, fields));
   const opaqueAt = 8 + header.lastIndexOf('"opaque":') + '"opaque":'.length;
   return { bytes: join(0, header, body), opaqueAt, bodyAt: 8 + header.length };

@@ -9,8 +9,6 @@ import type { Part } from './part.js';
 
 const CREATE_TOPIC = 17;
 const SUCCESS = 0;
-/** From "all are connected" to the first message: threads wake, and start together. */
-const BEGIN_AFTER_MS = 20;
 const READ_AND_WRITE = '6';
 
 export interface Outcome {
@@ -59,7 +57,7 @@ async function runParts(options: LoadOptions): Promise<{ figures: Figures; secon
     }
     const all = Promise.all([...parts, ...(isPaced ? [pool.run(part(threads), { name: 'pace' })] : [])]);
     await Promise.race([control.allReady(threads), all]);
-    const beginMs = nowMs() + BEGIN_AFTER_MS;
+    const beginMs = nowMs();
     control.begin(beginMs);
     await all;
     const seconds = (nowMs() - beginMs) / 1000;

@@ -17,11 +17,10 @@ export interface Schedule {
 export const DRAIN_MS = 5_000;
 
 export function scheduleFrom(beginMs: number, options: LoadOptions): Schedule {
-  const fromMs = beginMs + options.warmSeconds * MS_PER_SECOND;
   return {
     beginMs,
-    fromMs,
-    endMs: fromMs + options.seconds * MS_PER_SECOND,
+    fromMs: beginMs + options.warmSeconds * MS_PER_SECOND,
+    endMs: beginMs + (options.warmSeconds + options.seconds) * MS_PER_SECOND,
     gapMs: options.rate === 0 ? 0 : MS_PER_SECOND / options.rate,
   };
 }

@@ -11,7 +11,7 @@ import type { Topology } from '../config/topology.js';
 import { StartError } from './base/start-error.js';
 import { JobPool } from './jobs/pool.js';
 import { type ClusterPlan, FRONT_UNIT, planCluster } from './plan.js';
-import type { LogFields } from './runtime/actor.js';
+import type { ActorId, LogFields } from './runtime/actor.js';
 import { ThreadHost } from './runtime/host.js';
 import { Supervisor } from './runtime/supervisor.js';
 import { Meter } from './runtime/slab.js';
@@ -64,6 +64,8 @@ export class Cluster {
   private isStopping = false;
   private isStarted = false;
   private lastDeathMs = Number.NEGATIVE_INFINITY;
+  /** Actors that serve and whose ports are not reported yet: the two come from two threads, in either order. */
+  private early: ActorId[] = [];
 
   /** Resolves when every listener is bound, both name servers route every broker and every slave has caught up. */
   static async start(options: ClusterOptions): Promise<Cluster> {
@@ -249,13 +251,14 @@ export class Cluster {
   private onEvent(thread: number, event: ThreadEvent): void {
     switch (event.kind) {
       case 'ready':
-        this.supervisor.ready(event.actor);
+        this.onReady(event.actor);
         break;
       case 'crashed':
         this.supervisor.crashed(event.actor, event.during, errorOf(event.error));
         break;
       case 'reported':
         this.ports.set(event.fact, Number(event.value));
+        for (const actor of this.early.splice(0)) this.onReady(actor);
         break;
       case 'log':
         this.say(event.level, event.actor, event.text, event.fields as LogFields);
@@ -263,6 +266,14 @@ export class Cluster {
       default:
         this.say('error', 'supervisor', `unknown event of thread ${thread}`, {});
     }
+  }
+
+  private onReady(actor: ActorId): void {
+    const { directory, namesrvs, brokers } = this.plan;
+    const { unit } = directory.actors[actor]!;
+    const hasListeners = [...namesrvs, ...brokers].some((role) => role.unit === unit);
+    if (hasListeners && !this.ports.has(`${directory.units[unit]!.name}.port`)) this.early.push(actor);
+    else this.supervisor.ready(actor);
   }
 
   /** The thread starts again, with every actor that it had; a second death within a minute ends the process. */

@@ -52,19 +52,39 @@ export class StoreLocks {
   }
 }
 
+/** Locks every store before anything is removed: a start that fails leaves all of them as they were. */
 export function openStores(topology: Topology, fresh: boolean): StoreLocks {
   const disk = new NodeDisk(() => undefined);
   const stores = new StoreLocks(disk);
   try {
-    for (const { name, settings } of topology.brokers) {
-      stores.take(name, settings.storePathRootDir);
-      if (fresh) empty(disk, settings);
-    }
+    for (const { name, settings } of topology.brokers) stores.take(name, settings.storePathRootDir);
+    if (fresh) emptyAll(disk, topology);
   } catch (error) {
     stores.release();
     throw error;
   }
   return stores;
+}
+
+function emptyAll(disk: NodeDisk, { namesrvs, brokers }: Topology): void {
+  for (const { name, settings } of brokers) {
+    emptying(name, settings.storePathRootDir, () => empty(disk, settings));
+  }
+  for (const { name, settings } of namesrvs) {
+    const path = settings.kvConfigPath;
+    emptying(name, path, () => {
+      for (const file of [path, `${path}.bak`]) disk.remove(file);
+    });
+  }
+}
+
+function emptying(role: string, path: string, remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    throw new StartError(`${role}: ${path} cannot be emptied (${error.message}): remove it, or start without --fresh`);
+  }
 }
 
 function empty(disk: NodeDisk, settings: BrokerSettings): void {

@@ -5,6 +5,7 @@
  * A batch: frames are handled one by one, records encoded into the log's window; at its end one file write, then entries
  * to the queue hosts, the notice to the HA actor, and the answers that are due. Nothing is told before it is written.
  */
+import { StartError } from '../../base/start-error.js';
 import { encodeHost } from '../../message/host.js';
 import { PropertyScan } from '../../message/properties.js';
 import { decodeCommand } from '../../remoting/command.js';
@@ -239,8 +240,11 @@ function onBound(state: BrokerState, m: Message<'bound'>): void {
   state.haPort = m.haPort;
   state.address = `${host}:${m.port}`;
   const storeHost = encodeHost(host, m.port);
-  if (storeHost === undefined)
-    throw new Error(`brokerIP1=${host}: an IP address is needed, it is stored in every message`);
+  if (storeHost === undefined) {
+    throw new StartError(
+      `${state.context.name}: brokerIP1=${host}: an IP address is needed, because it is stored in every message: set brokerIP1 or --advertise to one`,
+    );
+  }
   state.storeHost = storeHost;
   state.registration.start(state);
   state.slaveSync?.start(state);

@@ -109,9 +109,10 @@ export class Unit {
     this.ports = ports;
     this.knownPort = ports.port;
     this.wasBound = true;
-    context.report(`${role}.port`, ports.port);
     if (ports.vipPort !== 0) context.report(`${role}.vipPort`, ports.vipPort);
     if (ports.haPort !== 0) context.report(`${role}.haPort`, ports.haPort);
+    // Last: whoever knows this one knows the others.
+    context.report(`${role}.port`, ports.port);
     context.send(actor, connectionMessages.bound, { ...ports });
   }
 }

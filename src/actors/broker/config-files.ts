@@ -153,26 +153,28 @@ export class ConfigFiles {
   }
 
   private readText<T>(name: string, codec: Codec<T>): { readonly value: T; readonly text: string } | undefined {
+    const { disk, log } = this.context;
     const path = `${this.directory}/${name}`;
     const problems: string[] = [];
     for (const candidate of [path, `${path}.bak`]) {
-      const text = this.context.disk.readFile(candidate)?.toString('utf8') ?? '';
-      if (text.trim() === '') continue;
+      const text = disk.readFile(candidate)?.toString('utf8') ?? '';
+      if (text.trim() === '') {
+        // Otherwise the next write would make the empty file the backup.
+        if (candidate === path) disk.remove(path);
+        continue;
+      }
       const value = decodeText(codec, text);
       if (!(value instanceof BodyProblem)) {
-        if (problems.length > 0) this.setAside(path, problems[0]!);
+        if (problems.length > 0) {
+          disk.rename(path, `${path}.unreadable`);
+          log.warn(`${problems[0]}; its backup is used instead, it is kept as ${path}.unreadable`);
+        }
         return { value, text };
       }
       problems.push(`${candidate} cannot be read: ${value.text}`);
     }
     if (problems.length === 0) return undefined;
     throw new StartError(`${this.context.name}: ${problems.join('; ')}: repair it, or move it away to start without`);
-  }
-
-  /** Otherwise the next write would make the unreadable file the backup. */
-  private setAside(path: string, problem: string): void {
-    this.context.disk.rename(path, `${path}.unreadable`);
-    this.context.log.warn(`${problem}; its backup is used instead, it is kept as ${path}.unreadable`);
   }
 }
 

@@ -79,7 +79,9 @@ export interface AskOptions extends Partial<FrameParts> {
 }
 
 /** Somebody whom the broker dials: answers requests, or keeps silent with undefined. */
-export type Peer = (request: Answered) => { readonly parts?: Partial<FrameParts>; readonly body?: Buffer | string } | undefined;
+export type Peer = (
+  request: Answered,
+) => { readonly parts?: Partial<FrameParts>; readonly body?: Buffer | string } | undefined;
 
 export interface DriverOptions {
   /** Lines of the .properties file. */
@@ -114,7 +116,8 @@ export class BrokerDriver {
   private readonly scan = new RequestScan();
 
   constructor(private readonly options: DriverOptions = {}) {
-    this.disk = options.disk ?? new MemoryDisk({ clock: this.clock, schedule: (_delayMs, action) => this.synced.push(action) });
+    this.disk =
+      options.disk ?? new MemoryDisk({ clock: this.clock, schedule: (_delayMs, action) => this.synced.push(action) });
     if (this.disk.stat(CONFIG_PATH) === undefined) {
       this.disk.makeDirectory('/conf');
       this.disk.writeFile(CONFIG_PATH, options.settings ?? '');
@@ -142,7 +145,7 @@ export class BrokerDriver {
     const core = new ThreadCore(0, directory, this.clock, prng(1), services, events, [], []);
     core.start(ACTOR.front, recorder(frontMessages), this.front);
     core.start(ACTOR.ha, recorder(haMessages), this.ha);
-    this.hosts.forEach((told, i) => core.start(ACTOR.hosts[i]!, recorder(queueMessages), told));
+    for (const [i, told] of this.hosts.entries()) core.start(ACTOR.hosts[i]!, recorder(queueMessages), told);
     this.core = core;
     core.start(ACTOR.broker, brokerActor, {
       settings,
@@ -211,13 +214,13 @@ export class BrokerDriver {
       this.servePeer(address, one);
       hasServed = true;
     }
-    this.hosts.forEach((told, i) => {
+    for (const [i, told] of this.hosts.entries()) {
       const flushes = told.filter(({ kind }) => kind === 'flush');
       for (const one of flushes) told.splice(told.indexOf(one), 1);
-      if (flushes.length === 0 || !this.core.isRunning(ACTOR.broker)) return;
+      if (flushes.length === 0 || !this.core.isRunning(ACTOR.broker)) continue;
       this.core.send(ACTOR.hosts[i]!, ACTOR.broker, brokerMessages.queuesFlushed, { logicsTimestamp: 0 }, 0);
       hasServed = true;
-    });
+    }
     return hasServed;
   }
 
@@ -225,7 +228,13 @@ export class BrokerDriver {
     const { host, port } = value as { host: string; port: number };
     const token = fields.token as number;
     if (!this.peers.has(`${host}:${port}`)) {
-      this.core.send(ACTOR.front, ACTOR.broker, connectionMessages.dialFailed, { token, value: { reason: 'refused' } }, 0);
+      this.core.send(
+        ACTOR.front,
+        ACTOR.broker,
+        connectionMessages.dialFailed,
+        { token, value: { reason: 'refused' } },
+        0,
+      );
       return;
     }
     const connection = this.nextConnection++;
@@ -285,12 +294,31 @@ export class BrokerDriver {
     this.core.end(bytes.length);
   }
 
-  /** Sends a request; what came back is with `take`. */
-  send(connection: number, code: number, ext: FrameParts['ext'] = {}, options: AskOptions = {}): number {
+  /** Sends a frame whose header is this very text: as clients in other languages write it. */
+  sendText(connection: number, header: string, body: string): void {
+    const headerBytes = Buffer.from(header);
+    const bodyBytes = Buffer.from(body);
+    const lengths = Buffer.alloc(FRAME.header);
+    lengths.writeInt32BE(4 + headerBytes.length + bodyBytes.length, FRAME.length);
+    lengths.writeInt32BE(headerBytes.length, FRAME.headerWord);
+    this.post(connection, Buffer.concat([lengths, headerBytes, bodyBytes]));
+    this.settle();
+  }
+
+  /** Leaves a request in the mailbox until the next `settle`; returns its opaque. */
+  postRequest(connection: number, code: number, ext: FrameParts['ext'] = {}, options: AskOptions = {}): number {
     const { body = '', ...parts } = options;
     const opaque = ++this.opaque;
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    this.post(connection, encodeFrame({ code, opaque, ...parts, ext }, bytes));
+    this.post(
+      connection,
+      encodeFrame({ code, opaque, ...parts, ext }, typeof body === 'string' ? Buffer.from(body) : body),
+    );
+    return opaque;
+  }
+
+  /** Sends a request; what came back is with `take`. */
+  send(connection: number, code: number, ext: FrameParts['ext'] = {}, options: AskOptions = {}): number {
+    const opaque = this.postRequest(connection, code, ext, options);
     this.settle();
     return opaque;
   }

@@ -67,6 +67,13 @@ export const catalog = {
     labels: ['broker', 'host'],
     help: 'Pulls that wait for messages to arrive (long polling), by the queue host that holds them.',
   },
+  messagesNotIndexed: {
+    name: 'hangar_messages_not_indexed_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['broker'],
+    help: 'Messages whose keys could not be put into the index (disk full): queries by key miss them.',
+  },
 
   // Commit log and replication.
   commitLogEnd: {

@@ -6,6 +6,7 @@
  * to the queue hosts, the notice to the HA actor, and the answers that are due. Nothing is told before it is written.
  */
 import { StartError } from '../../base/start-error.js';
+import { DiskError } from '../../base/disk.js';
 import { encodeHost } from '../../message/host.js';
 import { PropertyScan } from '../../message/properties.js';
 import { decodeCommand } from '../../remoting/command.js';
@@ -66,6 +67,7 @@ const DISK_CHECK_MS = 10_000;
 const GAUGES_MS = 1_000;
 /** Pieces of index work between batches; more often while there is a lot. */
 const INDEX_TICK_MS = 100;
+const INDEX_RETRY_MS = 5_000;
 
 export const brokerActor = actor('broker', {
   messages: brokerMessages,
@@ -220,8 +222,19 @@ function start(context: Context, options: BrokerOptions): BrokerState {
 /** Index pages are written in small pieces, so that no batch waits for all of them. */
 function indexInPieces(context: Context, index: IndexService): void {
   context.after(INDEX_TICK_MS, function next(): void {
-    context.after(index.tick() ? 0 : INDEX_TICK_MS, next);
+    context.after(tickIndex(context, index), next);
   });
+}
+
+/** Milliseconds until the next piece. Keys that cannot be written stay in memory and are tried again. */
+function tickIndex(context: Context, index: IndexService): number {
+  try {
+    return index.tick() ? 0 : INDEX_TICK_MS;
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    context.log.error(`index keys cannot be written: ${error.message}`);
+    return INDEX_RETRY_MS;
+  }
 }
 
 function every(context: Context, periodMs: number, run: () => void): void {

@@ -41,6 +41,11 @@ export class Counters {
     this.values[topic.bytesSeries]! += bytes;
   }
 
+  /** A message's keys could not be put into the index. */
+  notIndexed(): void {
+    this.values[this.meter.series('hangar_messages_not_indexed_total', { broker: this.broker })]!++;
+  }
+
   /** HOT. A slave has taken over `count` messages. */
   replicated(count: number, bytes: number): void {
     this.putMessages += count;

@@ -2,6 +2,7 @@
  * HOT. Puts one message into the commit log: encodes the record straight into the log's window, assigns its queue
  * offset, notes its consume queue entry and its index keys. Sends, batches and the broker's own messages end here.
  */
+import { DiskError } from '../../base/disk.js';
 import { bodyCrc } from '../../message/crc.js';
 import { IndexKeys } from '../../message/index-keys.js';
 import { indexTopicHash, tagsCode } from '../../message/java-hash.js';
@@ -124,7 +125,13 @@ export function putKeys(
   if (index === undefined || !(properties.has(Scanned.UNIQUE_KEY) || properties.has(Scanned.KEYS))) return;
   if (topic.indexHash === 0) topic.indexHash = indexTopicHash(topic.bytes, 0, topic.bytes.length);
   keys.openHashed(topic.indexHash, bytes, properties);
-  while (keys.next()) index.put(keys.hash, physicalOffset, storeTimestamp);
+  try {
+    while (keys.next()) index.put(keys.hash, physicalOffset, storeTimestamp);
+  } catch (error) {
+    // The message is stored and will be delivered; only queries by its key miss it.
+    if (!(error instanceof DiskError)) throw error;
+    state.counters.notIndexed();
+  }
 }
 
 /** The flag with the bits that say how long the two hosts are. */

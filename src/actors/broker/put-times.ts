@@ -86,11 +86,11 @@ export class PutTimes {
     return SHOWN.map(([name], i) => `${name}:${this.lastShown[i]} `).join('');
   }
 
-  /** The time in ms that the given part of the last full minute's puts took at most, interpolated within its bucket. */
+  /** Time in ms that the given part of the last full minute's puts took at most, interpolated in its bucket; 0 without puts. */
   percentile(part: number): number {
     let total = 0;
     for (const count of this.lastFine) total += count;
-    const wanted = Math.floor(total * part);
+    const wanted = Math.ceil(total * part);
     let passed = 0;
     for (let i = 0; i < ENDS.length; i++) {
       const count = this.lastFine[i]!;

@@ -7,6 +7,7 @@
  *     await cluster.stop();
  */
 import { availableParallelism, totalmem } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Topology } from '../config/topology.js';
 import { StartError } from './base/start-error.js';
 import { JobPool } from './jobs/pool.js';
@@ -40,6 +41,8 @@ export interface ClusterOptions {
 
 /** A thread that dies again within this time takes the process with it. */
 const THREAD_DEATH_WINDOW_MS = 60_000;
+/** How long a start that failed waits for what had started already. */
+const UNDO_LIMIT_MS = 3_000;
 
 /** One line of the table that `hangar up` prints. */
 export interface ActorRow {
@@ -70,14 +73,16 @@ export class Cluster {
   /** Resolves when every listener is bound, both name servers route every broker and every slave has caught up. */
   static async start(options: ClusterOptions): Promise<Cluster> {
     const stores = openStores(options.topology, options.fresh === true);
-    const cluster = new Cluster(options, stores);
+    let cluster: Cluster | undefined;
     try {
+      cluster = new Cluster(options, stores);
       await cluster.host.ready();
       await cluster.supervisor.start();
       cluster.isStarted = true;
       return cluster;
     } catch (error) {
-      await cluster.abandon();
+      await cluster?.undo();
+      stores.release();
       throw error;
     }
   }
@@ -122,7 +127,7 @@ export class Cluster {
       hasHttp: true,
       physicalMemoryBytes: totalmem(),
       recover: (broker, settings) =>
-        stores.recover(settings, this.jobs, (text, fields) => this.say('info', broker, text, fields)),
+        stores.recover(broker, settings, this.jobs, (text, fields) => this.say('info', broker, text, fields)),
     };
     this.jobs = new JobPool(Math.max(1, Math.min(4, cores)));
     this.host = new ThreadHost(
@@ -220,6 +225,16 @@ export class Cluster {
     await this.host.stop();
     await this.jobs.close();
     this.stores.release();
+  }
+
+  /** After a start that failed: what did start stops in order, so that no store looks like one of a crash. */
+  private async undo(): Promise<void> {
+    this.isStopping = true;
+    const limit = new AbortController();
+    const stopped = this.supervisor.stop().catch((error: Error) => this.say('error', 'supervisor', error.message, {}));
+    await Promise.race([stopped, delay(UNDO_LIMIT_MS, undefined, { signal: limit.signal }).catch(() => undefined)]);
+    limit.abort();
+    await this.abandon();
   }
 
   /** Ends everything where it stands. */

@@ -9,6 +9,7 @@ import { StartError } from './base/start-error.js';
 import type { JobPool } from './jobs/pool.js';
 import type { LogFields } from './runtime/actor.js';
 import { NodeDisk } from './runtime/node-disk.js';
+import { makeDurableDirectory } from './store/directories.js';
 import { StoreError } from './store/log-files.js';
 import { type RecoveredStore, type RecoverOptions, recoverStore } from './store/recovery.js';
 import { lockStore, storePath } from './store/store-directory.js';
@@ -18,29 +19,33 @@ export class StoreLocks {
 
   constructor(private readonly disk: NodeDisk) {}
 
-  take(role: string, directory: string): void {
+  /** Locks the store and makes sure that its log has a place. */
+  take(role: string, { storePathRootDir, storePathCommitLog }: BrokerSettings): void {
     try {
-      this.locks.push(lockStore(this.disk, directory));
+      this.locks.push(lockStore(this.disk, storePathRootDir));
     } catch (error) {
       if (error instanceof StoreError) {
         throw new StartError(`${role}: ${error.message}: stop that one, or choose another place with --store`);
       }
-      if (!(error instanceof DiskError)) throw error;
-      throw new StartError(
-        `${role}: the store ${directory} cannot be written (${error.code}): make it writable, or choose another place with --store`,
-      );
+      throw unwritable(role, `the store ${storePathRootDir}`, error);
+    }
+    try {
+      makeDurableDirectory(this.disk, storePathCommitLog);
+    } catch (error) {
+      throw unwritable(role, `the commit log ${storePathCommitLog}`, error);
     }
   }
 
   /** Recovers a store on a job thread; an empty one costs nothing. */
   async recover(
+    role: string,
     settings: BrokerSettings,
     jobs: JobPool,
     say: (text: string, fields: LogFields) => void,
   ): Promise<RecoveredStore> {
     const options = recoverOptionsOf(settings);
     if (this.disk.list(options.commitLogDirectory).length === 0) return recoverStore(this.disk, options);
-    const recovered = await jobs.recoverStore(options);
+    const recovered = await jobs.recoverStore(role, options);
     say(recovered.abnormal ? 'store recovered after a crash' : 'store opened', { logEnd: recovered.endOffset });
     for (const { path, offset, text } of recovered.problems) say(`store: ${text}`, { path, offset });
     return recovered;
@@ -57,13 +62,19 @@ export function openStores(topology: Topology, fresh: boolean): StoreLocks {
   const disk = new NodeDisk(() => undefined);
   const stores = new StoreLocks(disk);
   try {
-    for (const { name, settings } of topology.brokers) stores.take(name, settings.storePathRootDir);
+    for (const { name, settings } of topology.brokers) stores.take(name, settings);
     if (fresh) emptyAll(disk, topology);
   } catch (error) {
     stores.release();
     throw error;
   }
   return stores;
+}
+
+function unwritable(role: string, what: string, error: unknown): unknown {
+  if (!(error instanceof DiskError)) return error;
+  const remedy = 'make it writable, or choose another place with --store';
+  return new StartError(`${role}: ${what} cannot be written (${error.code}): ${remedy}`);
 }
 
 function emptyAll(disk: NodeDisk, { namesrvs, brokers }: Topology): void {

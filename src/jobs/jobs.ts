@@ -1,19 +1,20 @@
 /** What piscina runs: stateless, off the actor threads. A job opens what it needs and leaves nothing open. */
-import { fdatasyncSync } from 'node:fs';
+import { DiskError } from '../base/disk.js';
 import { NodeDisk } from '../runtime/node-disk.js';
+import { StoreError } from '../store/log-files.js';
 import { type RecoverOptions, type RecoveredStore, recoverStore as recover } from '../store/recovery.js';
 
-export function recoverStore(options: RecoverOptions): RecoveredStore {
-  return recover(new NodeDisk(syncInPlace), options);
+/** Why a store cannot be opened, as a value: an error that travels between threads loses its class. */
+export interface Unusable {
+  readonly unusable: string;
 }
 
-/** A job's thread may block. */
-function syncInPlace(fd: number, done: (errorCode?: string) => void): void {
-  let code: string | undefined;
+export function recoverStore(options: RecoverOptions): RecoveredStore | Unusable {
   try {
-    fdatasyncSync(fd);
+    // A job may block: its syncs are done in place, so nobody has to call back.
+    return recover(new NodeDisk(() => undefined), options);
   } catch (error) {
-    code = (error as NodeJS.ErrnoException).code ?? 'EIO';
+    if (error instanceof StoreError || error instanceof DiskError) return { unusable: error.message };
+    throw error;
   }
-  done(code);
 }

@@ -1,6 +1,8 @@
 /** Heavy one-off jobs off the actor threads, on a piscina pool that is started when the first one comes. */
 import { Piscina } from 'piscina';
+import { StartError } from '../base/start-error.js';
 import type { RecoverOptions, RecoveredStore } from '../store/recovery.js';
+import type { Unusable } from './jobs.js';
 
 const IDLE_MS = 1_000;
 
@@ -9,9 +11,11 @@ export class JobPool {
 
   constructor(private readonly maxThreads: number) {}
 
-  /** Brings a store back to a consistent state and says what is in it. */
-  recoverStore(options: RecoverOptions): Promise<RecoveredStore> {
-    return this.run('recoverStore', options) as Promise<RecoveredStore>;
+  /** Brings a store back to a consistent state and says what is in it. Throws StartError when it cannot be used. */
+  async recoverStore(role: string, options: RecoverOptions): Promise<RecoveredStore> {
+    const found = (await this.run('recoverStore', options)) as RecoveredStore | Unusable;
+    if ('unusable' in found) throw new StartError(`${role}: ${found.unusable}`);
+    return found;
   }
 
   async close(): Promise<void> {

@@ -89,10 +89,14 @@ export class Supervisor {
     this.units = plans.map((plan) => new Unit(plan));
   }
 
-  /** Starts all units, stage by stage. Resolves when every actor is ready. */
+  /** Starts all units, stage by stage. Resolves when every actor is ready; when one fails, nobody waits for the others. */
   async start(): Promise<void> {
+    const giveUp = (error: Error): never => {
+      for (const { settle } of this.units) settle?.reject(error);
+      throw error;
+    };
     for (const stage of this.stages()) {
-      const results = await Promise.allSettled(stage.map((unit) => this.bringUp(unit, 'starting')));
+      const results = await Promise.allSettled(stage.map((unit) => this.bringUp(unit, 'starting').catch(giveUp)));
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     }
   }
@@ -131,7 +135,10 @@ export class Supervisor {
   private frontCrashed(front: Unit, during: string, error: Error): void {
     const starting = this.units.filter(({ settle }) => settle !== undefined);
     for (const { settle } of starting) settle!.reject(error);
-    if (starting.length > 0) return;
+    if (starting.length > 0) {
+      front.phase = 'down';
+      return;
+    }
     this.services.log('error', `front crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
     const served = this.units.filter((unit) => unit.phase === 'up' && unit.plan.hasListeners);
     void this.restart(front).then(() => this.restartByStage(served));
@@ -240,14 +247,17 @@ export class Supervisor {
   /** Closes the unit's listeners and drops what is left of it on every thread, under a new epoch. */
   private async takeDown(unit: Unit): Promise<void> {
     const { plan } = unit;
-    if (plan.hasListeners) await this.portOf(this.front).tell(this.front, 'closeUnit', { unit: plan.unit });
+    if (plan.hasListeners && this.plannedUnit(this.front)?.phase === 'up') {
+      await this.portOf(this.front).tell(this.front, 'closeUnit', { unit: plan.unit });
+    }
     unit.epoch++;
     await Promise.all(this.ports.map((port) => port.kill(plan.unit, unit.epoch)));
   }
 
   private async closeUnit(unit: Unit): Promise<void> {
     await unit.restarting;
-    if (unit.phase === 'up') {
+    // A start that failed: what did start has written nothing that needs a recovery.
+    if (unit.phase === 'up' || unit.phase === 'starting') {
       for (const { actor } of [...unit.plan.actors].reverse()) await this.portOf(actor).close(actor);
     } else {
       await this.takeDown(unit);

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/apache/rocketmq-client-go/v2"
@@ -154,9 +156,15 @@ func status(s primitive.SendStatus) string {
 	return fmt.Sprintf("UNKNOWN_%d", s)
 }
 
-// produce sends messages: mode sync, async, oneway or batch (batch= messages per request).
+// produce sends messages: mode sync, async, oneway or batch (batch= messages per request). With hold=true it keeps its
+// connections open after "done", until SIGTERM.
 func produce(o *options) {
 	list := messages(o)
+	hold := o.text("hold", "false") == "true"
+	terminate := make(chan os.Signal, 1)
+	if hold {
+		signal.Notify(terminate, syscall.SIGTERM)
+	}
 	mode, batch := o.text("mode", "sync"), o.number("batch", 32)
 	p, err := rocketmq.NewProducer(
 		producer.WithNameServer(strings.Split(o.need("namesrv"), ";")),
@@ -231,6 +239,9 @@ func produce(o *options) {
 		fail("unknown mode %s", mode)
 	}
 	line("done", "acknowledged", acknowledged, "failed", failed, "elapsedMs", time.Since(start).Milliseconds())
+	if hold {
+		<-terminate
+	}
 	if err := p.Shutdown(); err != nil {
 		fail("producer shutdown: %v", err)
 	}

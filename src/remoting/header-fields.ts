@@ -134,6 +134,18 @@ export class HeaderFields {
     return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
   }
 
+  /**
+   * The field as a long that is only compared: as `long`, but beyond 2^53 rounded to the nearest Number, as in bodies (Go
+   * counts versions in nanoseconds). Allocates for such a value.
+   */
+  roundedLong(index: number, absent: number): number {
+    if (index < 0) return absent;
+    const value = this.integer(index);
+    if (Number.isNaN(value)) return this.setFault(index, true);
+    // `integer` rounds once per digit, which may end beside what a body's reader gives.
+    return Number.isSafeInteger(value) ? value : Number(this.string(index));
+  }
+
   /** The field as Java's Boolean.parseBoolean reads it: true in any case is true, everything else false. */
   boolean(index: number, absent: boolean): boolean {
     if (index < 0) return absent;

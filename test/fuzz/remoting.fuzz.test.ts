@@ -134,7 +134,7 @@ function useEverything(subject: RequestScan, start: number): unknown[] {
     assert.ok(subject.equals(index, target.subarray(1, 1 + written)));
     seen.push(subject.key(index), target.toString('hex', 1, 1 + written), subject.isPresent(index));
     seen.push(subject.int(index, 0), subject.long(index, 0), subject.time(index, 0), subject.boolean(index, false));
-    seen.push(subject.keyStart[index]! - start, subject.valueStart[index]! - start);
+    seen.push(subject.roundedLong(index, 0), subject.keyStart[index]! - start, subject.valueStart[index]! - start);
     target.fill(0, 0, written + 2);
   }
   for (const key of KEYS) seen.push(subject.findKey(key));

@@ -254,11 +254,25 @@ accessors('saturates times, so that Long.MAX_VALUE means for ever', () => {
   assert.is(scan.fault, 3);
 });
 
+accessors('rounds a version in nanoseconds to the Number that a body has for it', () => {
+  let seen = 1763732400123456789n;
+  for (let i = 0; i < 1000; i++, seen += 7_919_000_000_017n) {
+    const scan = scanned(`{"extFields":{"a":"${seen}"}}`);
+    assert.is(scan.roundedLong(scan.find(0x61), 0), Number(seen));
+    assert.is(scan.fault, -1);
+  }
+  const scan = scanned('{"extFields":{"a":"1706700000123","b":"x"}}');
+  assert.is(scan.roundedLong(scan.find(0x61), 0), 1706700000123);
+  assert.is(scan.roundedLong(scan.find(0x62), 0), 0);
+  assert.is(scan.fault, 1);
+});
+
 accessors('answers the given value for an absent field, without a fault', () => {
   const scan = scanned('{}');
   assert.is(scan.int(scan.find(0x65), -3), -3);
   assert.is(scan.long(-1, 8), 8);
   assert.is(scan.time(-1, 9), 9);
+  assert.is(scan.roundedLong(-1, 7), 7);
   assert.is(scan.boolean(-1, true), true);
   assert.is(scan.fault, -1);
 });

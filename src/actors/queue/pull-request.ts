@@ -49,7 +49,7 @@ export class PullRequest {
     this.sysFlag = scan.int(scan.findKey(PullKey.sysFlag), 0);
     this.commitOffset = scan.long(scan.findKey(PullKey.commitOffset), 0);
     this.suspendTimeoutMs = scan.long(scan.findKey(PullKey.suspendTimeoutMillis), 0);
-    this.subVersion = scan.long(scan.findKey(PullKey.subVersion), 0);
+    this.subVersion = scan.roundedLong(scan.findKey(PullKey.subVersion), 0);
     this.codes = undefined;
     return scan.fault < 0;
   }

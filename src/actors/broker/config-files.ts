@@ -18,6 +18,7 @@ import {
 } from '../../remoting/bodies/tables.js';
 import { BodyProblem, type Codec, decodeText, encodeText } from '../../remoting/body-codec.js';
 import type { Context } from '../../runtime/actor.js';
+import { makeDurableDirectory } from '../../store/directories.js';
 import type { BrokerState } from './state.js';
 
 const FIRST_OFFSETS_MS = 10_000;
@@ -46,7 +47,7 @@ export class ConfigFiles {
 
   /** Fills the tables. Throws StartError for a file that cannot be read and has no readable backup. */
   load(state: BrokerState): void {
-    this.context.disk.makeDirectory(this.directory);
+    makeDurableDirectory(this.context.disk, this.directory);
     const topics = this.read(FILE.topics, topicConfigTable);
     if (topics !== undefined) {
       for (const [name, config] of topics.topicConfigTable) state.topics.ensure(name).config = config;

@@ -137,14 +137,19 @@ export class Registration {
     if (state === undefined || reached.length === 0) return done();
     const { code, header } = requests.unregisterBroker;
     const parts = { code, ext: encodeHeader(header, identity(state)) };
-    let left = reached.length;
+    const left = new Set(reached.map(({ address }) => address));
+    // One that must be dialed first could take longer than a stop may.
+    const timer = this.context.after(UNREGISTER_TIMEOUT_MS, () => {
+      const nameServers = [...left].join(';');
+      left.clear();
+      this.context.log.warn('not unregistered in time', { nameServers });
+      done();
+    });
     for (const { address } of reached) {
-      this.remote.call(address, parts, NO_BODY, UNREGISTER_TIMEOUT_MS, (outcome) => {
-        if (outcome instanceof RemoteFailure) {
-          this.context.log.warn('not unregistered', { nameServer: address, because: outcome.reason });
-        }
-        left--;
-        if (left === 0) done();
+      this.remote.call(address, parts, NO_BODY, UNREGISTER_TIMEOUT_MS, () => {
+        if (!left.delete(address) || left.size > 0) return;
+        timer.cancel();
+        done();
       });
     }
   }

@@ -26,6 +26,7 @@ import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
 import type { RecoveredStore } from '../../store/recovery.js';
 import { createAbortFile, removeAbortFile, storePath } from '../../store/store-directory.js';
+import { frontMessages } from '../front/messages.js';
 import { haMessages } from '../ha/messages.js';
 import { queueMessages } from '../queue/messages.js';
 import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
@@ -84,7 +85,6 @@ export const brokerActor = actor('broker', {
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
     pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
     queuesFlushed: onQueuesFlushed,
-    queueMinimum: onQueueMinimum,
     replicated: onReplicated,
     follow: (state: BrokerState, m: Message<'follow'>) => state.replication.follow(state, m.from, m.end),
   },
@@ -172,6 +172,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
       return lastStoreTimestamp;
     },
     refusal: undefined,
+    isUnwritable: false,
     replicatedOffset: 0,
     connectedSlaves: 0,
     replication: new Replication({ context, log, reader, settings, options }, recovered.endOffset),
@@ -282,6 +283,7 @@ function onFrame(state: BrokerState, m: Message<'frame'>): void {
   if (!scan.scan(m.buffer, m.view, headerAt, bodyAt, headerSerialization(headerWord))) {
     const { problem, problemAt } = scan;
     state.context.log.warn('unreadable request header', { connection: m.connection, problem, at: problemAt });
+    state.context.send(state.options.front, frontMessages.close, { connection: m.connection });
     return;
   }
   if (scan.isResponse) {
@@ -326,11 +328,6 @@ function onQueuesFlushed(state: BrokerState, m: Message<'queuesFlushed'>): void 
   if (closing.hostsToFlush === 0) closing.done();
 }
 
-function onQueueMinimum(state: BrokerState, m: Message<'queueMinimum'>): void {
-  const topic = state.topics.get(m.buffer.toString('utf8', m.start, m.end));
-  if (topic !== undefined) topic.queue(m.queueId).minOffset = m.minOffset;
-}
-
 // ---- replication
 
 function onReplicated(state: BrokerState, m: Message<'replicated'>): void {
@@ -359,8 +356,11 @@ function endOfBatch(state: BrokerState): void {
       state.flushMarks.written(log.writtenOffset, state.storeTimestamp());
       tellHa(state);
       if (settings.flushDiskType === 'SYNC_FLUSH') state.flusher.request();
+      if (state.isUnwritable) state.context.log.warn('messages can be written again');
+      state.isUnwritable = false;
     } else {
-      state.context.log.error(`messages cannot be written: ${log.failure?.message}`);
+      if (!state.isUnwritable) state.context.log.error(`messages cannot be written: ${log.failure?.message}`);
+      state.isUnwritable = true;
       refuseUnwritten(state);
     }
   }
@@ -398,11 +398,17 @@ function close(state: BrokerState, done: () => void): void {
 
 function finishClose(state: BrokerState, done: () => void): void {
   state.flusher.close();
-  state.log.close();
-  state.index?.sync();
-  state.index?.close();
-  state.checkpoint.logTimestamp = state.storeTimestamp();
-  state.checkpoint.save();
-  removeAbortFile(state.context.disk, state.settings.storePathRootDir);
+  try {
+    state.log.close();
+    state.index?.sync();
+    state.index?.close();
+    state.checkpoint.logTimestamp = state.storeTimestamp();
+    state.checkpoint.save();
+    removeAbortFile(state.context.disk, state.settings.storePathRootDir);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    // The abort file stays, so the next start recovers what could not be written now.
+    state.context.log.error(`the store was not closed cleanly, the next start recovers it: ${error.message}`);
+  }
   done();
 }

@@ -22,8 +22,6 @@ export const brokerMessages = messageTable({
   queuesFlushed: { id: 18, lane: 'reply', fields: { logicsTimestamp: 'offset' } },
   /** What pulls of a host did since its last report: pulls that found messages or did not, messages that they got. */
   pulled: { id: 22, lane: 'reply', fields: { found: 'offset', missed: 'offset', messages: 'offset' } },
-  /** A queue's first offset moved (clean-up). Bytes: topic. */
-  queueMinimum: { id: 19, lane: 'reply', fields: { queueId: 'i32', minOffset: 'offset' }, bytes: true },
   /** A pull named a group without settings: create them as Apache does (autoCreateSubscriptionGroup). */
   groupWanted: { id: 21, lane: 'reply', msgpack: shape<{ group: string }>() },
 

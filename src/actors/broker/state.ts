@@ -66,6 +66,8 @@ export interface BrokerState {
   readonly storeTimestamp: () => number;
   /** undefined: writable. Otherwise why not, for the remark of SERVICE_NOT_AVAILABLE. */
   refusal: string | undefined;
+  /** The last file write failed; said once. */
+  isUnwritable: boolean;
 
   // ---- replication (master)
   /** Highest offset that a slave has acknowledged. */

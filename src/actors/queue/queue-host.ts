@@ -15,6 +15,7 @@ import { readStoreTimestamp } from '../../message/record.js';
 import { actor, type Context } from '../../runtime/actor.js';
 import type { MessageOf } from '../../runtime/message.js';
 import { brokerMessages } from '../broker/messages.js';
+import { frontMessages } from '../front/messages.js';
 import { HostCounters } from './counters.js';
 import { Selection } from './get-messages.js';
 import type { DeferredFrame, HostState } from './host-state.js';
@@ -114,9 +115,9 @@ function start(context: Context, options: QueueHostOptions): HostState {
 // ---- requests
 
 function onFrame(state: HostState, m: Message<'frame'>): void {
-  if (handleFrame(state, m.connection, m.buffer, m.view, m.start, m.end, true)) return;
+  if (handleFrame(state, m.connection, m.buffer, m.view, m.start, true)) return;
   if (state.deferred.length >= DEFERRED_MAX) {
-    handleFrame(state, m.connection, m.buffer, m.view, m.start, m.end, false);
+    handleFrame(state, m.connection, m.buffer, m.view, m.start, false);
     return;
   }
   const frame = Buffer.from(m.buffer.subarray(m.start, m.end));
@@ -132,14 +133,14 @@ function handleFrame(
   buffer: Buffer,
   view: DataView,
   start: number,
-  end: number,
   mayWait: boolean,
 ): boolean {
   const { scan } = state;
   const headerWord = view.getInt32(start);
   const headerEnd = start + 4 + headerBytes(headerWord);
   if (!scan.scan(buffer, view, start + 4, headerEnd, headerSerialization(headerWord))) {
-    state.context.log.warn('unreadable request header', { connection, problem: scan.problem, at: scan.problemAt, end });
+    state.context.log.warn('unreadable request header', { connection, problem: scan.problem, at: scan.problemAt });
+    state.context.send(state.options.front, frontMessages.close, { connection });
     return true;
   }
   if (scan.isResponse) return true;
@@ -295,7 +296,7 @@ function retryDeferred(state: HostState): void {
   for (const one of deferred) {
     const view = new DataView(one.frame.buffer, one.frame.byteOffset, one.frame.length);
     const mayWait = one.untilMs > nowMs;
-    if (!handleFrame(state, one.connection, one.frame, view, 0, one.frame.length, mayWait)) stillWaiting.push(one);
+    if (!handleFrame(state, one.connection, one.frame, view, 0, mayWait)) stillWaiting.push(one);
   }
   state.deferred = stillWaiting;
   if (stillWaiting.length > 0) {

@@ -86,7 +86,7 @@ export class Replica {
   }
 }
 
-/** Apache's rule: `*`, nothing or an empty code set lets every tag pass (DefaultMessageFilter, ExpressionMessageFilter). */
+/** `*` or nothing lets every tag pass, otherwise the code set decides. Source: ExpressionMessageFilter. */
 export function codesOf(subString: string, codeSet: readonly number[]): ReadonlySet<number> | undefined {
-  return subString === '*' || subString === '' || codeSet.length === 0 ? undefined : new Set(codeSet);
+  return subString === '*' || subString === '' ? undefined : new Set(codeSet);
 }

@@ -65,7 +65,7 @@ export interface FailureCount {
 export interface PartFigures {
   readonly latencies: string;
   readonly failures: readonly FailureCount[];
-  /** Successful answers (send) or messages (e2e) of the measured time. */
+  /** Successful answers that came in the measured time. */
   readonly measured: number;
   /** Messages over the whole run, warm-up included. */
   readonly sent: number;

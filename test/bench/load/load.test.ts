@@ -173,7 +173,8 @@ counting(
     );
     assert.is(Number(figures.ok_per_s), 500);
     assert.is(Number(figures.unsent), 0);
-    assert.ok(Number(figures.max_us) >= STALL_MS * 1000);
+    // A timer may fire a millisecond early.
+    assert.ok(Number(figures.max_us) >= (STALL_MS - 2) * 1000, `max ${figures.max_us} µs`);
     // A quarter of the messages was due during the stall; the slower half of them waited more than half of it.
     const slow = Number(figures.p99_us);
     assert.ok(slow > (STALL_MS / 2) * 1000, `p99 ${slow} µs`);
@@ -193,7 +194,7 @@ counting('a catch-up read counts every record of every queue once', async () => 
   const broker = new FakeBroker((request) => (request.code === Code.PULL ? pulled(request) : SUCCESS), 1000);
   const { figures, notes } = await load('pull', { conns: 3, queues: 5, threads: 2 }, broker);
   assert.is(Number(figures.msgs), 5 * perQueue);
-  assert.equal(notes, []);
+  assert.not.match(notes.join('\n'), /code|closed/);
 });
 
 counting('end to end: every message is received, and its latency is that of the way', async () => {
@@ -213,13 +214,14 @@ counting('end to end: every message is received, and its latency is that of the 
     const next = { nextBeginOffset: String(offset + records.length) };
     return { code: records.length === 0 ? 19 : 0, fields: next, body: Buffer.concat(records) };
   });
-  const { figures } = await load(
+  const { figures, notes } = await load(
     'e2e',
     { rate: 200, queues: 2, size: 16, seconds: 0.5, warm: 0.1, threads: 2 },
     broker,
   );
   assert.is(Number(figures.sent), 120);
   assert.is(Number(figures.received), 120);
+  assert.not.match(notes.join('\n'), /code|closed|never sent/);
   // A loose limit: a wrong unit or another thread's clock would be off by far more.
   assert.ok(Number(figures.p50_us) < 1_000_000, `p50 ${figures.p50_us} µs`);
   assert.ok(Number(figures.max_us) >= (DELAY_MS / 2) * 1000, `max ${figures.max_us} µs`);

@@ -56,7 +56,6 @@ export async function e2e({ options, shared, index }: Part): Promise<PartFigures
     ...sent,
     failures: [...sent.failures, ...received.failures.list()],
     latencies: received.latencies.encode(),
-    measured: received.measured,
     received: received.received,
     busy: busy(),
   };
@@ -119,9 +118,12 @@ async function openSender(options: LoadOptions, k: number, count: number, figure
 /** Returns when everything was answered, or at the limit after the end. */
 async function sendAll(senders: readonly Sender[], schedule: Schedule, control: Control): Promise<void> {
   for (const sender of senders) sender.start(schedule);
-  while (schedule.gapMs > 0 && nowMs() < schedule.endMs) {
+  while (schedule.gapMs > 0) {
     const seen = control.ticks;
+    const now = nowMs();
     for (const sender of senders) sender.fill();
+    // The last round is one that began after the end: it saw everything that was due.
+    if (now >= schedule.endMs) break;
     await control.nextTick(seen);
   }
   const finished = Promise.all(senders.map((sender) => sender.finished));

@@ -70,7 +70,6 @@ export class CatchUpReader implements Receiver {
 export class ReceiveFigures {
   readonly latencies = new Latencies();
   readonly failures = new Failures();
-  measured = 0;
   received = 0;
   #wanted = Number.POSITIVE_INFINITY;
   #arrived: () => void = () => {};
@@ -143,9 +142,9 @@ export class HeldReader implements Receiver {
     for (let at = reply.bodyAt; at < end; at += bytes.readInt32BE(at + RECORD.bytes)) {
       this.figures.received++;
       const dueMs = bytes.readDoubleBE(at + RECORD.body);
-      if (this.#schedule === undefined || !isMeasured(this.#schedule, dueMs)) continue;
-      this.figures.measured++;
-      this.figures.latencies.record(atMs - dueMs);
+      if (this.#schedule !== undefined && isMeasured(this.#schedule, dueMs)) {
+        this.figures.latencies.record(atMs - dueMs);
+      }
     }
   }
 }

@@ -32,6 +32,8 @@ const ADDRESS_CHARS_MIN = 6;
 
 interface NameServer {
   readonly address: string;
+  /** The table that it was sent last, unless that failed. */
+  sent: DataVersion | undefined;
   /** The table that it acknowledged last. */
   acknowledged: DataVersion | undefined;
   inFlight: boolean;
@@ -87,8 +89,9 @@ export class Registration {
   /** The broker's address is known now. */
   start(state: BrokerState): void {
     this.state = state;
-    this.nameServers = splitAddresses(state.settings.namesrvAddr).map((address) => ({
+    this.nameServers = [...new Set(splitAddresses(state.settings.namesrvAddr))].map((address) => ({
       address,
+      sent: undefined,
       acknowledged: undefined,
       inFlight: false,
       again: false,
@@ -110,7 +113,10 @@ export class Registration {
     this.isChangeScheduled = true;
     this.context.after(0, () => {
       this.isChangeScheduled = false;
-      this.registerAll();
+      const { version } = this.state!.topics;
+      for (const nameServer of this.nameServers) {
+        if (nameServer.sent === undefined || !isSameVersion(nameServer.sent, version)) this.register(nameServer);
+      }
     });
   }
 
@@ -158,6 +164,7 @@ export class Registration {
   private disconnected(address: string): void {
     const nameServer = this.nameServers.find((one) => one.address === address);
     if (nameServer === undefined || nameServer.inFlight) return;
+    nameServer.sent = undefined;
     nameServer.acknowledged = undefined;
     this.registerLater(nameServer, RETRY_MS);
   }
@@ -190,6 +197,7 @@ export class Registration {
     const state = this.state!;
     const { settings } = state;
     const { version, isCompressed, bodyCrc32, body } = this.encode(state);
+    nameServer.sent = version;
     const { code, header } = requests.registerBroker;
     const haHost = state.options.advertisedHost === '' ? settings.brokerIP2 : state.options.advertisedHost;
     const ext = encodeHeader(header, {
@@ -224,6 +232,7 @@ export class Registration {
   }
 
   private failed(nameServer: NameServer, problem: string): void {
+    nameServer.sent = undefined;
     nameServer.acknowledged = undefined;
     nameServer.again = false;
     const waiting = nameServer.waiting;
@@ -242,11 +251,13 @@ export class Registration {
     this.onRegistered();
   }
 
-  /** Where the master is, and which topics are ordered: that from one name server only, lest two take turns. */
+  /** A master learns which topics are ordered, from one name server lest two take turns; a slave where its master is. */
   private useAnswer(nameServer: NameServer, { command, body }: RemoteResponse): void {
     const state = this.state!;
-    if (nameServer === this.nameServers[0] && body.length > 0) this.useOrderTopics(state, body);
-    if (!state.isSlave) return;
+    if (!state.isSlave) {
+      if (nameServer === this.nameServers[0] && body.length > 0) this.useOrderTopics(state, body);
+      return;
+    }
     const haServerAddr = command.ext.get('haServerAddr');
     nameServer.masterAddr = command.ext.get('masterAddr');
     this.masterAddr = this.nameServers.find(({ masterAddr }) => masterAddr !== undefined)?.masterAddr;

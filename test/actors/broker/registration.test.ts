@@ -101,6 +101,21 @@ register('comes back a second after a name server has gone', () => {
   assert.is(broker.state.registration.isRegistered, true);
 });
 
+register('a topic made by a tool is told once', () => {
+  const broker = new BrokerDriver({ settings: `namesrvAddr=${NAME_SERVER};${NAME_SERVER}\n` }).start();
+  assert.is(registrations(broker).length, 1, 'a name server that is listed twice is one');
+  const ext = {
+    topic: 'T',
+    defaultTopic: '',
+    readQueueNums: '1',
+    writeQueueNums: '1',
+    perm: '6',
+    topicFilterType: 'SINGLE_TAG',
+  };
+  broker.ask(broker.open(), RequestCode.UPDATE_AND_CREATE_TOPIC, ext);
+  assert.is(registrations(broker).length, 2);
+});
+
 register('a change during a registration is told right after it', () => {
   const broker = new BrokerDriver().start();
   const client = broker.open();

@@ -211,6 +211,26 @@ export class ThreadCore {
     return this.residents[id]?.state;
   }
 
+  /** For dumps: what runs and what waits here. */
+  describe(): string {
+    const nameOf = (thread: number): string => this.directory.threads[thread]!.name;
+    const running = this.residents.filter((resident) => resident !== undefined).map(({ context }) => context.name);
+    const parts = [`runs ${running.join(', ') || 'nothing'}`];
+    if (!this.mailbox.isEmpty) parts.push(`mailbox ${this.mailbox.usedBytes} bytes`);
+    if (this.completions.length > 0) parts.push(`${this.completions.length} completions`);
+    for (const { thread, outbound } of this.publishOrder) {
+      const { ring, spilledBytes } = outbound;
+      const spilled = spilledBytes > 0 ? `, ${spilledBytes} waiting` : '';
+      if (ring.usedBytes() > 0)
+        parts.push(`to ${nameOf(thread)}: ${ring.usedBytes()} of ${ring.capacityBytes}${spilled}`);
+    }
+    for (const inbound of [...this.inbounds, ...this.fromSockets]) {
+      if (inbound.ring.hasMore() && !this.mayTake(inbound))
+        parts.push(`takes nothing from ${nameOf(inbound.fromThread)}`);
+    }
+    return parts.join('; ');
+  }
+
   /** One turn; true when anything was done. */
   turn(): boolean {
     this.turnClock.read();

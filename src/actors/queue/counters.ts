@@ -13,6 +13,10 @@ export class HostCounters {
   private readonly byCode = new Map<number, number>();
   private readonly errors = new Map<string, number>();
   private readonly heldSeries: number;
+  /** Since the broker was told of them last: pulls answered with messages and without, and those messages. */
+  found = 0;
+  missed = 0;
+  messages = 0;
 
   constructor(
     private readonly meter: Meter,
@@ -46,6 +50,8 @@ export class HostCounters {
     }
     this.values[series.messages]! += messages;
     this.values[series.bytes]! += bytes;
+    this.found++;
+    this.messages += messages;
   }
 
   refused(requestCode: number, responseCode: number): void {

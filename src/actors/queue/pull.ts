@@ -244,6 +244,7 @@ function answer(state: HostState, queue: Queue, request: PullRequest, selected: 
   }
   context.end(writer.finish(bodyBytes));
   if (bodyBytes > 0) state.counters.pulled(request.topic!, selection.messages, bodyBytes);
+  else state.counters.missed++;
 }
 
 function head(

@@ -36,6 +36,8 @@ const HOLD_SWEEP_MS = 200;
 const REPLICA_WAIT_MS = 200;
 const DEFERRED_MAX = 1024;
 const IDLE_SWEEP_MS = 5_000;
+/** As often as the broker takes samples of what pulls did. */
+const REPORT_MS = 1_000;
 
 export const queueHostActor = actor('queue-host', {
   messages: queueMessages,
@@ -108,6 +110,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
   every(settings.flushIntervalConsumeQueue, writeBehind);
   every(settings.flushConsumeQueueThoroughInterval, onFlush);
   every(IDLE_SWEEP_MS, releaseIdle);
+  every(REPORT_MS, reportPulls);
   context.ready();
   return state;
 }
@@ -373,4 +376,13 @@ function finishFlush(state: HostState, isSynced: boolean): void {
 function releaseIdle(state: HostState): void {
   const idleSinceMs = state.context.clock.monotonic() - state.options.settings.queueIdleSeconds * 1000;
   for (const queue of allQueues(state)) if (queue.lastUsedMs < idleSinceMs) queue.entries.release();
+}
+
+function reportPulls({ context, options, counters }: HostState): void {
+  const { found, missed, messages } = counters;
+  if (found === 0 && missed === 0) return;
+  context.send(options.broker, brokerMessages.pulled, { found, missed, messages });
+  counters.found = 0;
+  counters.missed = 0;
+  counters.messages = 0;
 }

@@ -107,6 +107,7 @@ function brokerUnit(environment: ClusterEnvironment, index: number): UnitPlan {
       queueHosts: own.queueHosts,
       window: windows[index],
       localMaster: localMaster(environment, own),
+      waitsForNameServers: own.broker.nameServers.every((name) => plan.namesrvs.some((other) => other.name === name)),
       physicalMemoryBytes: environment.physicalMemoryBytes,
       advertisedHost: environment.advertisedHost ?? '',
     }),

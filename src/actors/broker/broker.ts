@@ -261,6 +261,7 @@ function onBound(state: BrokerState, m: Message<'bound'>): void {
   }
   state.storeHost = storeHost;
   state.registration.start(state);
+  if (!options.waitsForNameServers) state.registration.whenTold(() => state.context.ready());
   state.slaveSync?.start(state);
 }
 

@@ -23,6 +23,11 @@ export interface BrokerOptions {
   readonly localMaster: LocalMaster | undefined;
   /** accessMessageInMemoryMaxRatio of it divides "in memory" from "on disk". */
   readonly physicalMemoryBytes: number;
+  /**
+   * Ready only when every name server has taken the registration: in a cluster of one process. Otherwise ready when each
+   * was asked, as Apache's broker starts without its name servers.
+   */
+  readonly waitsForNameServers: boolean;
   /** What to advertise instead of brokerIP1 (`--advertise`). */
   readonly advertisedHost: string;
   /** Added by the supervisor: what recovery found (recovery.ts). */

@@ -150,6 +150,22 @@ counting('requests on a connection that the server closes are failures', async (
   assert.match(notes.join('\n'), /4 x closed/);
 });
 
+counting('an open loop sends nothing more on a connection that the server closed', async () => {
+  let sends = 0;
+  const broker = new FakeBroker(({ code }, socket) => {
+    if (code !== Code.SEND_V2) return SUCCESS;
+    if (++sends <= 5) return SUCCESS;
+    socket.destroy();
+    return undefined;
+  });
+  const flags = { conns: 1, inflight: 1, rate: 200, size: 10, seconds: 0.3, warm: 0 };
+  const { figures, notes } = await load('send', flags, broker);
+  assert.is(Number(figures.failed), 1);
+  // 60 were due: 5 answered, 1 lost.
+  assert.is(Number(figures.unsent), 54);
+  assert.match(notes.join('\n'), /54 messages were due and never sent/);
+});
+
 counting(
   'an open loop keeps its rate and counts a stall of the server from the moment when messages were due',
   async () => {

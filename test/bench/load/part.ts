@@ -91,8 +91,8 @@ export async function pace({ options, shared }: Part): Promise<void> {
   const { beginMs, endMs, gapMs } = scheduleFrom(await control.ready(), options);
   for (let now = nowMs(); now < endMs; now = nowMs()) {
     control.tick();
-    const nextDueMs = now < beginMs ? beginMs : beginMs + Math.ceil((now - beginMs) / gapMs) * gapMs;
-    control.sleep(Math.max(SHORTEST_SLEEP_MS, nextDueMs - now));
+    const nextDueMs = beginMs + Math.ceil((now - beginMs) / gapMs) * gapMs;
+    control.sleep(Math.max(SHORTEST_SLEEP_MS, Math.min(nextDueMs, endMs) - now));
   }
   control.tick();
 }

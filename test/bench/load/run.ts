@@ -89,7 +89,8 @@ function notesOn(figures: Figures): string[] {
   const notes = figures.failures
     .list()
     .map(({ kind, count, remark }) => `${count} x ${kind}${remark === '' ? '' : `, the first: ${remark}`}`);
-  if (figures.unsent > 0) notes.push(`${figures.unsent} messages were due and never sent: the server is too slow`);
+  if (figures.unsent > 0)
+    notes.push(`${figures.unsent} messages were due and never sent: the server was too slow, or gone`);
   if (figures.busy > BUSY_LIMIT) {
     notes.push(`a load thread was ${(figures.busy * 100).toFixed(0)} % busy: more --threads may load more`);
   }

@@ -36,6 +36,7 @@ export class Sender implements Receiver {
   readonly #free: Int32Array;
   #freeAt = 0;
   #freeCount: number;
+  #isClosed = false;
   #schedule: Schedule | undefined;
   /** The next message of this sender, counted over all senders, and when it is due. */
   #next: number;
@@ -72,6 +73,7 @@ export class Sender implements Receiver {
 
   /** Writes what is due, as far as slots are free. */
   fill(): void {
+    if (this.#isClosed) return;
     const schedule = this.#schedule!;
     const now = nowMs();
     let first = 0;
@@ -115,6 +117,7 @@ export class Sender implements Receiver {
   onClosed(error: Error | undefined): void {
     this.figures.failures.add('closed', error?.message ?? 'the server closed the connection', this.#inFlight);
     this.#freeCount = this.#free.length;
+    this.#isClosed = true;
     this.#finish();
   }
 

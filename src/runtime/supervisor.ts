@@ -69,7 +69,7 @@ class Unit {
   /** Monotonic times of the crashes within the window. */
   crashes: number[] = [];
   settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
-  /** The newest restart; never rejects. */
+  /** The newest restart, over when the unit serves, stays down or Hangar stops; never rejects. */
   restarting: Promise<void> = Promise.resolve();
   constructor(readonly plan: UnitPlan) {}
 }
@@ -77,6 +77,8 @@ class Unit {
 export class Supervisor {
   private readonly units: readonly Unit[];
   private isStopping = false;
+  /** Restarts that wait for a dead thread to come back. */
+  private waitingForThread: (() => void)[] = [];
 
   constructor(
     private readonly directory: Directory,
@@ -124,70 +126,69 @@ export class Supervisor {
       return;
     }
     this.services.log('error', `${name} crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
-    // Several actors of a unit may crash before all of it is taken down: that is one crash.
-    if (unit.phase === 'up') unit.restarting = this.restart(unit);
+    this.restart(unit, error);
   }
 
   /**
-   * Every connection is gone with the front, and who was behind them cannot know: units that are starting fail with it
-   * (a port in use), those that serve are restarted after it.
+   * Every connection is gone with the front, and who was behind them cannot know. At the start that is its end (a port
+   * in use); later every unit with listeners starts again after the front.
    */
   private frontCrashed(front: Unit, during: string, error: Error): void {
-    const starting = this.units.filter(({ settle }) => settle !== undefined);
-    for (const { settle } of starting) settle!.reject(error);
+    const starting = this.units.filter(({ phase }) => phase === 'starting');
+    for (const { settle } of starting) settle?.reject(error);
     if (starting.length > 0) {
       front.phase = 'down';
       return;
     }
     this.services.log('error', `front crashed in ${during}: ${error.message}`, { stack: error.stack ?? '' });
-    const served = this.units.filter((unit) => unit.phase === 'up' && unit.plan.hasListeners);
-    void this.restart(front).then(() => this.restartByStage(served));
+    this.restart(front, error);
+    for (const unit of this.units) if (unit.plan.hasListeners) this.restart(unit, error);
   }
 
   /**
-   * A thread died and runs again, empty. Epochs are told it, then every unit that had an actor there starts again; with
-   * `all`, every unit: what the thread did for others (blocking disk work) is lost without a word.
+   * A thread died and runs again, empty. It is told the epochs, then every unit that had an actor there starts again;
+   * with `all`, every unit: what the thread did for others (blocking disk work) is lost without a word.
    */
   async threadRestarted(thread: number, all: boolean): Promise<void> {
     await Promise.all(this.units.map(({ plan, epoch }) => this.ports[thread]!.kill(plan.unit, epoch)));
-    const front = this.plannedUnit(this.front)!;
+    const isHere = ({ actor }: ActorPlan): boolean => this.directory.actors[actor]!.thread === thread;
     const isFront = this.directory.actors[this.front]!.thread === thread;
     const hit = this.units.filter(
-      (unit) =>
-        unit.phase === 'up' &&
-        unit !== front &&
-        (all || isFront || unit.plan.actors.some(({ actor }) => this.directory.actors[actor]!.thread === thread)),
+      ({ plan }) => all || (isFront && plan.hasListeners) || plan.actors.some((one) => isHere(one)),
     );
-    if (isFront) await this.restart(front);
-    await this.restartByStage(hit);
-  }
-
-  private async restartByStage(units: readonly Unit[]): Promise<void> {
-    for (const stage of this.stages()) {
-      await Promise.all(stage.filter((unit) => units.includes(unit)).map((unit) => this.restart(unit)));
-    }
+    const restarts = hit.map((unit) => this.restart(unit, new Error('its thread died')));
+    for (const goOn of this.waitingForThread.splice(0)) goOn();
+    await Promise.all(restarts);
   }
 
   /** Treats a unit as crashed: the `kill` fault, and threads that died. */
   kill(unitNumber: number, why: string): Promise<void> {
     const unit = this.unitNumbered(unitNumber);
     this.services.log('warn', `${this.nameOf(unit)} killed: ${why}`, {});
-    if (unit.phase === 'up') unit.restarting = this.restart(unit);
-    return unit.restarting;
+    return unit.phase === 'up' ? this.restart(unit, new Error(why)) : unit.restarting;
   }
 
   phaseOf(unitNumber: number): Phase {
     return this.unitNumbered(unitNumber).phase;
   }
 
-  /** Orderly stop: no new input, then the stages in reverse, each actor finishing what it promised. */
+  /**
+   * Orderly stop: no new input, then the stages in reverse, each actor finishing what it promised. What cannot be closed
+   * because its thread died is left to the next start's recovery.
+   */
   async stop(): Promise<void> {
     if (this.isStopping) return;
     this.isStopping = true;
     for (const unit of this.units) unit.settle?.reject(new Error('Hangar is stopping'));
-    const frontPort = this.portOf(this.front);
-    if (this.plannedUnit(this.front)?.phase === 'up') await frontPort.tell(this.front, 'drain', {});
-    for (const stage of this.stages().reverse()) await Promise.all(stage.map((unit) => this.closeUnit(unit)));
+    for (const goOn of this.waitingForThread.splice(0)) goOn();
+    const warn = (what: string) => (error: Error) =>
+      this.services.log('warn', `${what} was not closed in order: ${error.message}`, {});
+    if (this.plannedUnit(this.front)?.phase === 'up') {
+      await this.portOf(this.front).tell(this.front, 'drain', {}).catch(warn('front'));
+    }
+    for (const stage of this.stages().reverse()) {
+      await Promise.all(stage.map((unit) => this.closeUnit(unit).catch(warn(this.nameOf(unit)))));
+    }
   }
 
   private stages(): Unit[][] {
@@ -219,39 +220,62 @@ export class Supervisor {
     this.services.setHealth(plan.unit, true);
   }
 
-  private async restart(unit: Unit): Promise<void> {
-    const now = this.services.now();
-    unit.phase = 'restarting';
-    this.services.setHealth(unit.plan.unit, false);
-    await this.takeDown(unit);
-    if (this.isStopping) return;
-    unit.crashes = [...unit.crashes.filter((at) => now - at < RESTART_WINDOW_MS), now];
-    if (unit.crashes.length > MAX_RESTARTS) {
-      unit.phase = 'failed';
-      const text = `${this.nameOf(unit)} crashed ${unit.crashes.length} times within ${RESTART_WINDOW_MS / 1000} s and stays down`;
-      this.services.log('error', `${text}; its store is kept, restart Hangar after looking at the errors above`, {});
-      return;
+  /** Takes a unit down and brings it up again. What happens to it while that is under way only makes it try again. */
+  private restart(unit: Unit, cause: Error): Promise<void> {
+    if (unit.phase === 'restarting') unit.settle?.reject(cause);
+    if (unit.phase === 'up') {
+      unit.phase = 'restarting';
+      this.services.setHealth(unit.plan.unit, false);
+      unit.restarting = this.restartUntilItServes(unit);
     }
-    this.services.restarted(unit.plan.unit);
-    try {
-      await this.bringUp(unit, 'restarting');
-      this.services.log('warn', `${this.nameOf(unit)} serves again after a restart`, { restarts: unit.crashes.length });
-    } catch (error) {
+    return unit.restarting;
+  }
+
+  private async restartUntilItServes(unit: Unit): Promise<void> {
+    while (unit.phase === 'restarting' && !this.isStopping) {
+      if (!(await this.takeDown(unit)) || this.isStopping) continue;
+      const now = this.services.now();
+      unit.crashes = [...unit.crashes.filter((at) => now - at < RESTART_WINDOW_MS), now];
+      if (unit.crashes.length > MAX_RESTARTS) {
+        unit.phase = 'failed';
+        const text = `${this.nameOf(unit)} crashed ${unit.crashes.length} times within ${RESTART_WINDOW_MS / 1000} s and stays down`;
+        this.services.log('error', `${text}; its store is kept, restart Hangar after looking at the errors above`, {});
+        return;
+      }
+      this.services.restarted(unit.plan.unit);
+      // The front before those with listeners, name servers before brokers.
+      const earlier = this.units.filter(({ plan }) => plan.stage < unit.plan.stage);
+      await Promise.all(earlier.map(({ restarting }) => restarting));
       if (this.isStopping) return;
-      const reason = error as Error;
-      this.services.log('error', `${this.nameOf(unit)} did not come back: ${reason.message}`, {});
-      await this.restart(unit);
+      try {
+        await this.bringUp(unit, 'restarting');
+        this.services.log('warn', `${this.nameOf(unit)} serves again after a restart`, {
+          restarts: unit.crashes.length,
+        });
+      } catch (error) {
+        if (this.isStopping) return;
+        this.services.log('error', `${this.nameOf(unit)} did not come back: ${(error as Error).message}`, {});
+      }
     }
   }
 
-  /** Closes the unit's listeners and drops what is left of it on every thread, under a new epoch. */
-  private async takeDown(unit: Unit): Promise<void> {
+  /**
+   * Closes the unit's listeners and drops what is left of it on every thread, under a new epoch. False when a thread
+   * was dead, once it runs again.
+   */
+  private async takeDown(unit: Unit): Promise<boolean> {
     const { plan } = unit;
     if (plan.hasListeners && this.plannedUnit(this.front)?.phase === 'up') {
-      await this.portOf(this.front).tell(this.front, 'closeUnit', { unit: plan.unit });
+      // A front that cannot be told is gone, and its listeners with it.
+      await this.portOf(this.front)
+        .tell(this.front, 'closeUnit', { unit: plan.unit })
+        .catch(() => undefined);
     }
     unit.epoch++;
-    await Promise.all(this.ports.map((port) => port.kill(plan.unit, unit.epoch)));
+    const results = await Promise.allSettled(this.ports.map((port) => port.kill(plan.unit, unit.epoch)));
+    if (results.every(({ status }) => status === 'fulfilled')) return true;
+    if (!this.isStopping) await new Promise<void>((resolve) => this.waitingForThread.push(resolve));
+    return false;
   }
 
   private async closeUnit(unit: Unit): Promise<void> {

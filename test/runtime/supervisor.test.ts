@@ -58,6 +58,7 @@ class Fixture {
   /** Calls that wait until they are released. */
   readonly held = new Map<string, () => void>();
   readonly holds = new Set<string>();
+  readonly dead = new Set<number>();
   readonly supervisor: Supervisor;
 
   constructor(plans: readonly UnitPlan[] = [plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A]), plan(2, [BROKER_B])]) {
@@ -77,6 +78,7 @@ class Fixture {
 
   private port(thread: number): ThreadPort {
     const called = async (call: string): Promise<void> => {
+      if (this.dead.has(thread)) throw new Error(`thread ${thread} is dead`);
       this.calls.push(call);
       if (this.holds.delete(call)) await new Promise<void>((resolve) => this.held.set(call, resolve));
     };
@@ -302,6 +304,86 @@ restarting('a unit that cannot come back is tried again until the limit', async 
   await settled();
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'failed');
   assert.is(fixture.restarts, MAX_RESTARTS);
+});
+
+restarting(
+  'a front that crashes takes every connection with it: units with listeners start again after it',
+  async () => {
+    const fixture = await up();
+    fixture.mute.add(FRONT);
+    fixture.supervisor.crashed(FRONT, 'write', new Error('bug'));
+    await settled();
+    const calls = fixture.takeCalls();
+    assert.ok(calls.includes('start front'));
+    assert.ok(calls.includes('kill broker-a on 1 for epoch 1'));
+    assert.not.ok(
+      calls.some((call) => call.startsWith('tell')),
+      'there is no front to be told',
+    );
+    assert.not.ok(calls.includes('start broker-a'), 'not before the front serves');
+    fixture.mute.delete(FRONT);
+    fixture.supervisor.ready(FRONT);
+    await settled();
+    const later = fixture.takeCalls();
+    assert.equal(
+      later.filter((call) => BRING_UP_A.includes(call)),
+      BRING_UP_A,
+    );
+    assert.equal(
+      [0, UNIT_A, UNIT_B].map((unit) => fixture.supervisor.phaseOf(unit)),
+      ['up', 'up', 'up'],
+    );
+  },
+);
+
+restarting('a thread that comes back is told the epochs, and every unit with an actor there starts again', async () => {
+  const fixture = await up();
+  await fixture.supervisor.threadRestarted(1, false);
+  assert.equal(fixture.takeCalls(), [
+    'kill front on 1 for epoch 0',
+    'kill broker-a on 1 for epoch 0',
+    'kill broker-b on 1 for epoch 0',
+    ...TAKE_DOWN_A,
+    ...BRING_UP_A,
+  ]);
+  await fixture.supervisor.threadRestarted(1, true);
+  const calls = fixture.takeCalls();
+  assert.ok(calls.includes('start front') && calls.includes('start broker-b'), 'with `all`: every unit');
+});
+
+restarting('a restart that meets a dead thread goes on when the thread is back', async () => {
+  const fixture = await up();
+  fixture.dead.add(2);
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
+  assert.is(fixture.restarts, 0);
+  fixture.dead.delete(2);
+  await fixture.supervisor.threadRestarted(2, false);
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+  assert.is(fixture.supervisor.phaseOf(UNIT_B), 'up', 'had an actor there too');
+  assert.is(fixture.restarts, 2);
+});
+
+restarting('a thread that dies while a unit comes up makes it try again', async () => {
+  const fixture = await up();
+  fixture.mute.add(QUEUES_A);
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  fixture.mute.delete(QUEUES_A);
+  // The thread of broker-a, started a moment ago, is gone and there again.
+  await fixture.supervisor.threadRestarted(1, false);
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+  assert.is(fixture.takeCalls().filter((call) => call === 'start broker-a').length, 2);
+});
+
+restarting('a stop while a thread is dead closes what is left, and says what was not closed in order', async () => {
+  const fixture = await up();
+  fixture.dead.add(1);
+  await fixture.supervisor.stop();
+  const calls = fixture.takeCalls();
+  assert.ok(calls.includes('close broker-b') && calls.includes('close front'));
+  assert.ok(fixture.logs.some((line) => line.startsWith('warn broker-a was not closed in order')));
 });
 
 restarting('an actor of the runtime itself cannot be restarted: that is the end', async () => {

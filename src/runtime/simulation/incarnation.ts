@@ -203,8 +203,9 @@ export class Incarnation {
         const name = nameOf(actor);
         world.trace.note(world.time.monotonic(), 'crashed', name, actor);
         if (!(error instanceof InjectedCrash) && spec.tolerates?.(name, error) !== true) {
-          error.message = `${spec.name}: ${name} crashed in ${during}: ${error.message}`;
-          world.fail(error);
+          const found = new Error(`${spec.name}: ${name} crashed in ${during}: ${error.message}`);
+          found.stack = error.stack ?? '';
+          world.fail(found);
         }
         this.toMain(() => this.supervisor.crashed(actor, during, error));
       },
@@ -239,8 +240,7 @@ export class Incarnation {
       start: (actor, definition, options) => {
         const found = spec.definitions[definition];
         invariant(found !== undefined, 'no such actor definition', definition);
-        // As on their way to a real thread: what cannot be cloned fails here too, shared memory stays shared.
-        const cloned = structuredClone(options);
+        const cloned = asSent(options, `options of ${definition}`);
         return call((core, resolve) => {
           core.start(actor, found, cloned);
           resolve();
@@ -254,7 +254,7 @@ export class Incarnation {
           resolve();
         }),
       tell: (actor, kind, message) => {
-        const cloned = structuredClone(message);
+        const cloned = asSent(message, `message ${kind}`);
         return call((core, resolve) => {
           const definition = core.definitionOf(actor);
           invariant(definition !== undefined, 'actor is not running', spec.directory.actors[actor]!.name);
@@ -263,5 +263,14 @@ export class Incarnation {
         });
       },
     };
+  }
+}
+
+/** What arrives on a real thread: what cannot be cloned fails here too, shared memory stays shared. */
+function asSent<T>(value: T, what: string): T {
+  try {
+    return structuredClone(value);
+  } catch (error) {
+    throw new Error(`${what} cannot travel to a thread: ${(error as Error).message}`);
   }
 }

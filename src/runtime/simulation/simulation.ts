@@ -279,10 +279,10 @@ export class Simulation {
 
   private give(error: Error): never {
     if (!error.message.includes('SEED=')) {
-      // The frames without the message: reporters print both.
+      // The frames without the message: reporters print both. Some errors' properties are read-only.
       const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
-      error.message += `\n${this.dump()}`;
-      error.stack = [error.name, ...frames].join('\n');
+      Object.defineProperty(error, 'message', { value: `${error.message}\n${this.dump()}` });
+      Object.defineProperty(error, 'stack', { value: [error.name, ...frames].join('\n') });
     }
     throw error;
   }

@@ -77,8 +77,8 @@ export const brokerSettings = {
   forceRegister: flag(true, without('every registration is sent, as with true'), 'Register when nothing has changed.'),
   compressedRegister: flag(
     false,
-    without('registrations are sent uncompressed, every name server reads them'),
-    'Compress registrations.',
+    effective,
+    'Compress registrations. Tables over 8 MiB are compressed anyway: they would not fit into a frame.',
   ),
   rocketmqHome: text(
     computed('environment variable ROCKETMQ_HOME', (facts) => facts.rocketmqHome),

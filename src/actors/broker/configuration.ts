@@ -14,7 +14,7 @@ import { topicsChanged } from './create-topic.js';
 import { checkDisk } from './disk-check.js';
 import { type DataVersion, firstVersion, nextVersion } from './data-version.js';
 import { type Answer, fail } from './processors/answer.js';
-import { pushPermission } from './replica.js';
+import { pushBroker } from './replica.js';
 import type { BrokerState } from './state.js';
 
 export class Configuration {
@@ -65,9 +65,8 @@ export class Configuration {
     const permission = state.settings.brokerPermission;
     state.settings = settings;
     checkDisk(state);
-    if (settings.brokerPermission === permission) return;
-    pushPermission(state);
-    topicsChanged(state);
+    pushBroker(state);
+    if (settings.brokerPermission !== permission) topicsChanged(state);
   }
 
   private write(changes: ReadonlyMap<string, string>): void {

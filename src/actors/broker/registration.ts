@@ -130,7 +130,9 @@ export class Registration {
     };
     for (const nameServer of this.nameServers) {
       nameServer.waiting.push(oneLess);
-      this.register(nameServer);
+      const { inFlight, sent } = nameServer;
+      const isOnItsWay = inFlight && sent !== undefined && isSameVersion(sent, this.state!.topics.version);
+      if (!isOnItsWay) this.register(nameServer);
     }
   }
 

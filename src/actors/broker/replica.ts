@@ -8,20 +8,20 @@ import type { BrokerTopic } from './topic-table.js';
 
 /** The whole replica: at start. */
 export function pushAll(state: BrokerState): void {
-  pushPermission(state);
+  pushBroker(state);
   for (const topic of state.topics.all()) pushTopic(state, topic);
   const names = new Set(state.clients.consumers.keys());
   for (const { groupName } of state.groups.all()) names.add(groupName);
   for (const name of names) pushGroup(state, name);
 }
 
-/** The broker's own permission bits (brokerPermission). */
-export function pushPermission(state: BrokerState): void {
-  const value = { permission: state.settings.brokerPermission };
+/** The broker's own settings that pulls look at. */
+export function pushBroker(state: BrokerState): void {
+  const { brokerPermission, longPollingEnable, shortPollingTimeMills, slaveReadEnable } = state.settings;
+  const value = { brokerPermission, longPollingEnable, shortPollingTimeMills, slaveReadEnable };
   for (const host of state.options.queueHosts) state.context.send(host, queueMessages.broker, { value });
 }
 
-/** A topic without configuration is nothing that could be pulled from. */
 export function pushTopic(state: BrokerState, topic: BrokerTopic): void {
   if (topic.config === undefined) return;
   const { readQueueNums, perm } = topic.config;

@@ -2,6 +2,14 @@
 import { messageTable, shape } from '../../runtime/message.js';
 import { connectionRows } from '../front/connection-messages.js';
 
+/** Broker settings that pulls look at and that may change while it runs. */
+export interface BrokerReplica {
+  readonly brokerPermission: number;
+  readonly longPollingEnable: boolean;
+  readonly shortPollingTimeMills: number;
+  readonly slaveReadEnable: boolean;
+}
+
 /** The part of a topic's configuration that pulls look at. */
 export interface TopicReplica {
   readonly topic: string;
@@ -58,7 +66,7 @@ export const queueMessages = messageTable({
   topicDeleted: { id: 19, lane: 'reply', msgpack: shape<{ topic: string }>() },
   group: { id: 20, lane: 'reply', msgpack: shape<GroupReplica>() },
   /** Broker settings that pulls look at changed (code 25), or a whole replica begins. */
-  broker: { id: 21, lane: 'reply', msgpack: shape<{ permission: number }>() },
+  broker: { id: 21, lane: 'reply', msgpack: shape<BrokerReplica>() },
   /** Write every buffered entry out and sync, then answer queuesFlushed: before a checkpoint, at close. */
   flush: { id: 22, lane: 'reply' },
 });

@@ -66,7 +66,7 @@ function check(state: HostState, request: PullRequest, mayWait: boolean): Checke
     refuse(state, connection, code, remark);
     return 'answered';
   };
-  if ((replica.permission & PERM_READ) === 0) {
+  if ((replica.broker.brokerPermission & PERM_READ) === 0) {
     return fail(ResponseCode.NO_PERMISSION, `the broker[${options.settings.brokerIP1}] pulling message is forbidden`);
   }
   const groupAt = scan.findKey(PullKey.consumerGroup);
@@ -181,7 +181,8 @@ function select(state: HostState, queue: Queue, request: PullRequest): number {
 function hold(state: HostState, queue: Queue, request: PullRequest): boolean {
   const { settings } = state.options;
   if (state.heldCount >= settings.pullHoldMax) return false;
-  const forMs = settings.longPollingEnable ? request.suspendTimeoutMs : settings.shortPollingTimeMills;
+  const { longPollingEnable, shortPollingTimeMills } = state.replica.broker;
+  const forMs = longPollingEnable ? request.suspendTimeoutMs : shortPollingTimeMills;
   const untilMs = state.context.clock.monotonic() + forMs;
   const held: HeldPull = { queue, request: request.copy(), untilMs, isHeld: true, isWoken: false };
   queue.held.push(held);
@@ -276,7 +277,7 @@ function copyMessages(state: HostState, buffer: Buffer, at: number): number {
 }
 
 function suggestedBroker(state: HostState, group: Group): number {
-  if (!state.options.settings.slaveReadEnable) return 0;
+  if (!state.replica.broker.slaveReadEnable) return 0;
   const settings = group.settings!;
   return state.selection.suggestsSlave ? settings.whichBrokerWhenConsumeSlowly : settings.brokerId;
 }

@@ -61,7 +61,7 @@ export const queueHostActor = actor('queue-host', {
       state.replicaChanged = true;
     },
     broker: (state: HostState, m: Message<'broker'>) => {
-      state.replica.permission = m.value.permission;
+      state.replica.broker = m.value;
     },
     flush: onFlush,
   },
@@ -184,7 +184,8 @@ function queueOfRequest(state: HostState, connection: number): Queue | undefined
 }
 
 function onSearchOffset(state: HostState, connection: number): void {
-  const timestamp = state.scan.long(state.scan.findKey(TIMESTAMP), 0);
+  // Tools send Long.MAX_VALUE for the end.
+  const timestamp = state.scan.time(state.scan.findKey(TIMESTAMP), 0);
   const queue = queueOfRequest(state, connection);
   if (queue === undefined) return;
   const offset = queue.entries.offsetByTime(timestamp, (at, sizeBytes) => storeTimeOf(state, at, sizeBytes));

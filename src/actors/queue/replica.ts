@@ -3,7 +3,7 @@
  * pushes every change; lookups compare bytes of the request with names encoded once.
  */
 import { fnv1a, type RequestScan } from '../../remoting/request-scan.js';
-import type { GroupReplica, SubscriptionReplica, TopicReplica } from './messages.js';
+import type { BrokerReplica, GroupReplica, SubscriptionReplica, TopicReplica } from './messages.js';
 
 /** Entries found by the UTF-8 bytes of a header value, without making a string. */
 class NameTable<T> {
@@ -60,7 +60,12 @@ export interface Topic extends TopicReplica {
 export class Replica {
   readonly topics = new NameTable<Topic>();
   readonly groups = new NameTable<Group>();
-  permission = 6;
+  broker: BrokerReplica = {
+    brokerPermission: 6,
+    longPollingEnable: true,
+    shortPollingTimeMills: 1000,
+    slaveReadEnable: false,
+  };
 
   setTopic(topic: TopicReplica): void {
     this.topics.set(topic.topic, { ...topic, bytes: Buffer.from(topic.topic) });

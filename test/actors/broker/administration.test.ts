@@ -111,7 +111,7 @@ configuration('brokerPermission reaches queue hosts and name servers before the 
   broker.ask(client, RequestCode.UPDATE_BROKER_CONFIG, {}, { body: 'brokerPermission=4\n' });
   assert.equal(
     broker.takeTold(1, 'broker').map(({ value }) => value),
-    [{ permission: 4 }],
+    [{ brokerPermission: 4, longPollingEnable: true, shortPollingTimeMills: 1000, slaveReadEnable: false }],
   );
   assert.equal([broker.asked[0]!.address, broker.asked[0]!.command.code], [NAME_SERVER, RequestCode.REGISTER_BROKER]);
   assert.match(broker.asked[0]!.body.toString(), '"perm":4');

@@ -156,6 +156,7 @@ export class BrokerDriver {
       window: settings.brokerRole === 'SLAVE' ? undefined : LogWindow.create(MIB, 128 * 1024, { shared: false }).shared,
       localMaster: undefined,
       physicalMemoryBytes: this.options.physicalMemoryBytes ?? 1024 * MIB,
+      waitsForNameServers: true,
       advertisedHost: '',
       prepared: recoverStore(this.disk, recoverOptionsOf(settings)),
     });

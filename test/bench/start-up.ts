@@ -50,10 +50,11 @@ async function startDirectly(idleMs: number): Promise<{ ms: number; idleMib: num
 }
 
 async function startThroughNpm(): Promise<number> {
+  const cwd = repositoryRoot();
   const store = mkdtempSync(join(tmpdir(), 'hangar-start-up-'));
   const startMs = performance.now();
   const args = ['start', '--', '--ephemeral', '--store', store];
-  const child = new Child({ name: 'npm start', file: 'npm', args, cwd: repositoryRoot() });
+  const child = new Child({ name: 'npm start', file: 'npm', args, cwd });
   try {
     await child.waitForOutput(/^hangar is ready: /m, READY_MS);
     return performance.now() - startMs;

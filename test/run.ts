@@ -49,7 +49,7 @@ function findTests(filters: readonly string[]): TestFile[] {
   const repository = repositoryRoot();
   const found: TestFile[] = [];
   for (const path of readdirSync(compiled, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (!path.endsWith('.test.js') || path.startsWith('bench/')) continue;
+    if (!path.endsWith('.test.js')) continue;
     const name = join('test', path.replace(/\.js$/, '.ts'));
     // tsc leaves the output of removed sources behind.
     if (!existsSync(join(repository, name))) continue;

@@ -68,7 +68,10 @@ class Unit {
   readonly ready = new Set<ActorId>();
   /** Monotonic times of the crashes within the window. */
   crashes: number[] = [];
+  /** While it comes up. */
   settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
+  /** What went wrong while it came up. */
+  failure: Error | undefined;
   /** The newest restart, over when the unit serves, stays down or Hangar stops; never rejects. */
   restarting: Promise<void> = Promise.resolve();
   constructor(readonly plan: UnitPlan) {}
@@ -79,6 +82,8 @@ export class Supervisor {
   private isStopping = false;
   /** Restarts that wait for a dead thread to come back. */
   private waitingForThread: (() => void)[] = [];
+  /** How often a thread came back. */
+  private comebacks = 0;
 
   constructor(
     private readonly directory: Directory,
@@ -156,6 +161,7 @@ export class Supervisor {
     const hit = this.units.filter(
       ({ plan }) => all || (isFront && plan.hasListeners) || plan.actors.some((one) => isHere(one)),
     );
+    this.comebacks++;
     const restarts = hit.map((unit) => this.restart(unit, new Error('its thread died')));
     for (const goOn of this.waitingForThread.splice(0)) goOn();
     await Promise.all(restarts);
@@ -200,8 +206,15 @@ export class Supervisor {
     const { plan } = unit;
     unit.phase = phase;
     unit.ready.clear();
+    unit.failure = undefined;
     const settled = new Promise<void>((resolve, reject) => {
-      unit.settle = { resolve, reject };
+      unit.settle = {
+        resolve,
+        reject: (error) => {
+          unit.failure ??= error;
+          reject(error);
+        },
+      };
     });
     // A crash may come before anybody awaits it.
     settled.catch(() => undefined);
@@ -213,6 +226,8 @@ export class Supervisor {
       }
       if (plan.hasListeners) await this.portOf(this.front).tell(this.front, 'openUnit', { unit: plan.unit });
       await settled;
+      // Every actor had said that it serves, and one crashed while the others were still being told.
+      if (unit.failure !== undefined) throw unit.failure;
     } finally {
       unit.settle = undefined;
     }
@@ -272,9 +287,12 @@ export class Supervisor {
         .catch(() => undefined);
     }
     unit.epoch++;
+    const { comebacks } = this;
     const results = await Promise.allSettled(this.ports.map((port) => port.kill(plan.unit, unit.epoch)));
     if (results.every(({ status }) => status === 'fulfilled')) return true;
-    if (!this.isStopping) await new Promise<void>((resolve) => this.waitingForThread.push(resolve));
+    // It may be back already: other threads take their time to answer.
+    if (!this.isStopping && this.comebacks === comebacks)
+      await new Promise<void>((resolve) => this.waitingForThread.push(resolve));
     return false;
   }
 

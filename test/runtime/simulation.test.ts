@@ -15,12 +15,15 @@ class Adder {
   private next: number;
   private sent = 0;
   isStopped = false;
+  private readonly longestBurst: number;
 
   constructor(
     private readonly simulation: Simulation,
     index: number,
     private readonly total: number,
   ) {
+    // The longest fill every ring between here and the disk.
+    this.longestBurst = simulation.random.pick([2, 20, 1500]);
     this.next = index * 1_000_000 + 1;
     this.dial();
   }
@@ -42,7 +45,7 @@ class Adder {
 
   private add(): void {
     if (this.isStopped || this.isDone) return;
-    for (let burst = this.simulation.random.below(20); burst >= 0; burst--) {
+    for (let burst = this.simulation.random.below(this.longestBurst); burst >= 0; burst--) {
       this.client!.send(request(this.next++, 1));
       this.sent++;
     }
@@ -76,7 +79,7 @@ async function campaign(seed: number): Promise<string> {
   const { random } = simulation;
   const toys = simulation.addProcess(toyProcess({ prepare: () => simulation.sleep(5).then(() => 'scanned') }));
   await simulation.start(toys);
-  const adders = Array.from({ length: 3 }, (_, index) => new Adder(simulation, index, 150));
+  const adders = Array.from({ length: 3 }, (_, index) => new Adder(simulation, index, 400));
   let entries = 0;
   simulation.invariant('the ledger only grows while it runs', () => {
     const state = toys.stateOf('ledger') as Ledger | undefined;
@@ -85,6 +88,7 @@ async function campaign(seed: number): Promise<string> {
     entries = now;
   });
   let crashes = 0;
+  let deaths = 0;
   for (let round = 0; round < 8; round++) {
     await simulation.runFor(random.unit() * 300);
     const fault = random.pick(['crash', 'kill', 'power', 'pause', 'partition', 'cut', 'slow disk', 'thread', 'clock']);
@@ -113,6 +117,8 @@ async function campaign(seed: number): Promise<string> {
         toys.slowDisk({ fromMs: 50, toMs: 200 }, random.unit() * 1000);
         break;
       case 'thread':
+        // The second death within a minute is the end of the process.
+        if (deaths++ > 0) break;
         toys.current.killThread(random.pick(['front', 'worker-1', 'worker-2']), 'its units');
         crashes++;
         break;

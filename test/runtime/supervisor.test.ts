@@ -268,6 +268,21 @@ restarting('a crash during the restart starts the next one', async () => {
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
 });
 
+restarting(
+  'a crash after every actor has said that it serves, but before the unit counts as up, is not lost',
+  async () => {
+    const fixture = await up();
+    fixture.holds.add('tell front openUnit {"unit":1}');
+    fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+    await settled();
+    fixture.supervisor.crashed(QUEUES_A, 'pull', new Error('bug'));
+    fixture.held.get('tell front openUnit {"unit":1}')!();
+    await settled();
+    assert.is(fixture.restarts, 2);
+    assert.is(fixture.takeCalls().filter((call) => call === 'start queues-a').length, 2);
+  },
+);
+
 restarting('a unit that crashes too often stays down and says so; the others serve', async () => {
   const fixture = await up();
   for (let crash = 0; crash <= MAX_RESTARTS; crash++) {
@@ -363,6 +378,20 @@ restarting('a restart that meets a dead thread goes on when the thread is back',
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
   assert.is(fixture.supervisor.phaseOf(UNIT_B), 'up', 'had an actor there too');
   assert.is(fixture.restarts, 2);
+});
+
+restarting('a dead thread that is back before the others have answered is not waited for', async () => {
+  const fixture = await up();
+  fixture.dead.add(2);
+  fixture.holds.add('kill broker-a on 0 for epoch 1');
+  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  fixture.dead.delete(2);
+  const back = fixture.supervisor.threadRestarted(2, false);
+  await settled();
+  fixture.held.get('kill broker-a on 0 for epoch 1')!();
+  await back;
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
 });
 
 restarting('a thread that dies while a unit comes up makes it try again', async () => {

@@ -117,13 +117,17 @@ export class Incarnation {
     return this.threads[this.spec.directory.actors[actor]!.thread]!;
   }
 
-  /** A thread ends where it stands; after a while it runs again, empty, and the supervisor starts what it hosted. */
+  /**
+   * A thread ends where it stands; after a while it runs again, empty, and the supervisor starts what it hosted. A second
+   * death before that is over is the end of a real process, and of the simulation.
+   */
   killThread(name: string, alsoRestarts: 'its units' | 'all units'): void {
     const index = this.spec.directory.threads.findIndex((entry) => entry.name === name);
     const dead = this.thread(name);
     dead.die();
     this.world.network.drop(dead.core, false);
-    const { time } = this.world;
+    const { time, trace } = this.world;
+    trace.note(time.monotonic(), 'death of thread', name, index);
     const respawn = (): void => {
       this.threads[index] = this.makeThread(index);
       this.supervisor

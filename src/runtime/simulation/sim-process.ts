@@ -102,8 +102,8 @@ export class SimProcess {
   /** The actor throws; its unit restarts. False when it is not running. */
   crash(actor: string, why = 'on request'): boolean {
     const id = actorIdOf(this.spec.directory, actor);
-    const { core } = this.current.threadOf(id);
-    if (!core.isRunning(id)) return false;
+    const { core, isDead } = this.current.threadOf(id);
+    if (isDead || !core.isRunning(id)) return false;
     this.note(`crash of ${actor}`, id);
     core.failed(id, new InjectedCrash(why));
     return true;

@@ -22,7 +22,7 @@ export class SimThread {
   weight = 1;
   private state: ThreadState = 'running';
   private pausedUntilMs = 0;
-  private isDead = false;
+  isDead = false;
   /** In the middle of a turn (threads may run while another one is held up in its turn). */
   isInTurn = false;
   private readonly arrivedCalls: ControlCall[] = [];

@@ -1,0 +1,133 @@
+/**
+ * One seed: a cluster of a drawn shape, clients with drawn habits and drawn faults; then peace, and everything is looked
+ * at. Throws what it finds, with the seed.
+ */
+import type { Prng } from '../../src/base/prng.js';
+import { Simulation } from '../../src/runtime/simulation/simulation.js';
+import {
+  becomeQuiet,
+  checkCleanStores,
+  checkConsumeQueues,
+  checkFilesClosed,
+  checkLogs,
+  checkNothingHeld,
+  checkPulls,
+  checkRecovery,
+  checkRoutes,
+  PrefixCheck,
+} from './checks.js';
+import { Consumer } from './consumer.js';
+import { drawFaults, suffer } from './faults.js';
+import { Ledger, violated } from './ledger.js';
+import { drawHabits, Producer, TAGS } from './producer.js';
+import { drawShape, ROLES, type Role, type Shape, SimCluster } from './sim-cluster.js';
+import { World } from './world.js';
+
+export interface Report {
+  readonly trace: string;
+  readonly shape: Shape;
+  readonly faults: readonly string[];
+  readonly messages: number;
+  readonly virtualMs: number;
+  readonly steps: number;
+  /** Answers by request and code. */
+  readonly answers: Readonly<Record<string, number>>;
+}
+
+const PREFIX_CHECK_MS = 250;
+const STOP_LIMIT_MS = 20_000;
+/** No request of a quiet cluster waits longer: holds end by themselves. */
+const OVERDUE_MS = 40_000;
+
+export async function runCluster(seed: number): Promise<Report> {
+  const simulation = new Simulation(seed);
+  const { random } = simulation;
+  const cluster = new SimCluster(simulation, drawShape(random));
+  const kinds = drawFaults(random);
+  const world = new World(
+    simulation,
+    cluster,
+    new Ledger(cluster),
+    ['Orders', 'Payments', 'A'].slice(0, 1 + random.below(3)),
+    random.pick([200, 1000]),
+  );
+  const faults: string[] = [];
+  try {
+    await cluster.start();
+    addClients(world, random);
+    const prefix = new PrefixCheck(world);
+    const checkAgain = (): void => {
+      prefix.check();
+      simulation.after(PREFIX_CHECK_MS, checkAgain);
+    };
+    simulation.after(PREFIX_CHECK_MS, checkAgain);
+    faults.push(...(await suffer(world, kinds, random.pick([3000, 10_000]))));
+    await becomeQuiet(world);
+    await checkAtPeace(world);
+    await checkAtEnd(world, faults);
+  } catch (error) {
+    const facts = { shape: cluster.shape, kinds, messages: world.ledger.sent.length, answers: answersOf(world) };
+    const dump = (error as Error).message.includes('SEED=') ? '' : `\n${simulation.dump()}`;
+    (error as Error).message += `${dump}\n${JSON.stringify(facts)}`;
+    throw error;
+  }
+  return {
+    trace: simulation.trace.hash,
+    shape: cluster.shape,
+    faults,
+    messages: world.ledger.sent.length,
+    virtualMs: Math.round(simulation.time.monotonic()),
+    steps: simulation.steps,
+    answers: answersOf(world),
+  };
+}
+
+function answersOf({ ledger }: World): Record<string, number> {
+  return Object.fromEntries([...ledger.answers].sort());
+}
+
+function addClients(world: World, random: Prng): void {
+  for (let index = random.below(4); index >= 0; index--) {
+    world.producers.push(new Producer(world, `10.1.0.${index}`, drawHabits(random)));
+  }
+  for (let index = random.below(6); index >= 0; index--) {
+    const role: Role = random.pick(ROLES);
+    const habits = {
+      group: `group-${random.below(3)}-${role}`,
+      subscription: '*',
+      bringsSubscription: random.chance(0.5),
+      maxMessages: random.pick([1, 8, 32, 1000]),
+      holdMs: random.pick([100, 2000, 15_000]),
+      jumpOdds: random.pick([0, 0.05]),
+    };
+    const isFiltered = random.chance(0.3);
+    const own = isFiltered ? { ...habits, group: `${habits.group}-tag`, subscription: TAGS[0], jumpOdds: 0 } : habits;
+    world.consumers.push(new Consumer(world, role, `10.2.0.${index}`, own));
+  }
+}
+
+async function checkAtPeace(world: World): Promise<void> {
+  const { simulation, consumers, producers } = world;
+  await checkRoutes(world);
+  await checkPulls(world);
+  await simulation.runUntil('consumers are connected', () => consumers.every(({ isReady }) => isReady), 10_000);
+  const overdue = [...consumers, ...producers].flatMap((client) => client.overdue(OVERDUE_MS));
+  if (overdue.length > 0) violated(`never answered: ${overdue}`);
+}
+
+async function checkAtEnd(world: World, faults: readonly string[]): Promise<void> {
+  const { simulation, cluster, consumers, producers } = world;
+  for (const client of [...consumers, ...producers]) client.leave();
+  await checkNothingHeld(world);
+  checkLogs(world);
+  if (simulation.random.chance(0.6)) {
+    await cluster.stop(STOP_LIMIT_MS);
+    checkCleanStores(world);
+    if (!faults.some((fault) => fault.startsWith('threadDeath'))) checkFilesClosed(world);
+  } else {
+    cluster.kill();
+    checkRecovery(world);
+  }
+  checkLogs(world);
+  checkConsumeQueues(world);
+}

@@ -1,0 +1,203 @@
+/**
+ * The real 2m-2s-sync cluster (front, name servers, brokers, HA and queue hosts) as one process of the simulation, with
+ * files so small that everything rolls, and what a seed decides of its shape.
+ */
+import { join } from 'node:path';
+import type { Loaded } from '../../config/notes.js';
+import { listConfigFiles, packageDirectory, readConfigFile } from '../../config/read-file.js';
+import type { BrokerSettings } from '../../config/schema.js';
+import { buildTopology, type Topology } from '../../config/topology.js';
+import { frontActor } from '../../src/actors/front/front.js';
+import { brokerActor } from '../../src/actors/broker/broker.js';
+import { haActor } from '../../src/actors/ha/ha.js';
+import { namesrvActor } from '../../src/actors/namesrv/namesrv.js';
+import { queueHostActor } from '../../src/actors/queue/queue-host.js';
+import type { Prng } from '../../src/base/prng.js';
+import { KIB, MIB } from '../../src/base/units.js';
+import { RECORD_OVERHEAD_MAX } from '../../src/message/record.js';
+import { type ClusterPlan, planCluster } from '../../src/plan.js';
+import type { Boot, SimProcess, Simulation } from '../../src/runtime/simulation/simulation.js';
+import type { UnitPlan } from '../../src/runtime/supervisor.js';
+import { makeDurableDirectory } from '../../src/store/directories.js';
+import { LogWindow } from '../../src/store/log-window.js';
+import { type RecoveredStore, recoverStore } from '../../src/store/recovery.js';
+import { lockStore } from '../../src/store/store-directory.js';
+import { recoverOptionsOf } from '../../src/stores.js';
+import { type ClusterEnvironment, unitPlans } from '../../src/unit-plans.js';
+
+export const HOST = '127.0.0.1';
+export const NAME_SERVER_PORTS = [9876, 9877] as const;
+export const MASTERS = ['broker-a', 'broker-b'] as const;
+/** Role of its slave, by role of the master. */
+export const SLAVE_OF = { 'broker-a': 'broker-a-s', 'broker-b': 'broker-b-s' } as const;
+export type Master = (typeof MASTERS)[number];
+export type Role = Master | (typeof SLAVE_OF)[Master];
+export const ROLES: readonly Role[] = ['broker-a', 'broker-a-s', 'broker-b', 'broker-b-s'];
+
+/** What differs between seeds. */
+export interface Shape {
+  readonly workers: number;
+  readonly logFileBytes: number;
+  readonly queueFileBytes: number;
+  readonly windowBytes: number;
+  readonly flush: 'ASYNC_FLUSH' | 'SYNC_FLUSH';
+  /** Sizes that rings are drawn from. */
+  readonly ringSizes: readonly number[];
+}
+
+export const MAX_MESSAGE_BYTES = 12 * KIB;
+const STORE = '/store';
+/** A recovery takes up to this long. */
+const RECOVERY_MS = 300;
+
+export function drawShape(random: Prng): Shape {
+  return {
+    // Up to 4: queue hosts beside their broker. 6 and 8: on threads of their own.
+    workers: random.pick([1, 2, 3, 4, 6, 8]),
+    logFileBytes: random.pick([64, 128, 256]) * KIB,
+    queueFileBytes: random.pick([20, 200, 2000, 20_000]),
+    windowBytes: random.pick([512 * KIB, MIB]),
+    flush: random.chance(0.7) ? 'ASYNC_FLUSH' : 'SYNC_FLUSH',
+    ringSizes: random.pick([[4 * KIB], [4 * KIB, 16 * KIB, 64 * KIB], [MIB]]),
+  };
+}
+
+export class SimCluster {
+  readonly topology: Topology;
+  readonly plan: ClusterPlan;
+  readonly process: SimProcess;
+  private locks: { release(): void }[] = [];
+
+  constructor(
+    private readonly simulation: Simulation,
+    readonly shape: Shape,
+    tolerates: (actor: string, error: Error) => boolean = () => false,
+  ) {
+    this.topology = topologyOf(shape);
+    this.plan = planCluster(this.topology, shape.workers + 1);
+    this.process = simulation.addProcess({
+      name: 'hangar',
+      host: HOST,
+      directory: this.plan.directory,
+      front: this.plan.front,
+      definitions: {
+        front: frontActor,
+        namesrv: namesrvActor,
+        broker: brokerActor,
+        ha: haActor,
+        'queue-host': queueHostActor,
+      },
+      plans: (boot) => this.plans(boot),
+      ringSizes: shape.ringSizes,
+      tolerates,
+    });
+  }
+
+  start(): Promise<void> {
+    return this.simulation.start(this.process);
+  }
+
+  async stop(limitMs: number): Promise<void> {
+    await this.simulation.stop(this.process, limitMs);
+    for (const lock of this.locks) lock.release();
+    this.locks = [];
+  }
+
+  /** SIGKILL; the page cache stays. */
+  kill(): void {
+    this.process.kill();
+    this.locks = [];
+  }
+
+  settingsOf(role: string): BrokerSettings {
+    return this.topology.brokers.find(({ name }) => name === role)!.settings;
+  }
+
+  queueHostsOf(role: string): string[] {
+    const broker = this.plan.brokers.find(({ broker: { name } }) => name === role)!;
+    return broker.queueHosts.map((actor) => this.plan.directory.actors[actor]!.name);
+  }
+
+  /** Says what is in a store that no broker has open, as a start would find it. */
+  recovered(role: string): RecoveredStore {
+    return recoverStore(this.process.disk, recoverOptionsOf(this.settingsOf(role)), { clock: this.simulation.time });
+  }
+
+  private plans(boot: Boot): readonly UnitPlan[] {
+    const { topology, plan } = this;
+    this.locks = topology.brokers.map(({ settings }) => lockStore(boot.disk, settings.storePathRootDir));
+    for (const { settings } of topology.brokers) makeDurableDirectory(boot.disk, settings.storePathCommitLog);
+    const { threads } = plan.directory;
+    const environment: ClusterEnvironment = {
+      topology,
+      plan,
+      windows: plan.brokers.map(({ broker: { settings } }) =>
+        settings.brokerRole === 'SLAVE' ? undefined : this.window(settings.maxMessageSize),
+      ),
+      // Every fact that actors report here is a port.
+      ports: boot.facts as ReadonlyMap<string, number>,
+      advertisedHost: undefined,
+      connectionIds: new SharedArrayBuffer(4),
+      slabs: boot.wiring.slabs,
+      rings: boot.wiring.rings.map(({ from, to, lane, memory }) => ({
+        from: threads[from]!.name,
+        to: threads[to]!.name,
+        lane,
+        memory,
+      })),
+      health: boot.wiring.health,
+      hasHttp: false,
+      physicalMemoryBytes: 8 * 1024 * MIB,
+      recover: (_, settings) => this.recover(boot, settings),
+    };
+    return unitPlans(environment);
+  }
+
+  private window(maxMessageBytes: number): SharedArrayBuffer {
+    const { windowBytes } = this.shape;
+    return LogWindow.create(windowBytes, maxMessageBytes + RECORD_OVERHEAD_MAX, { shared: true })
+      .shared as SharedArrayBuffer;
+  }
+
+  /** A job thread at work. It dies with its process. */
+  private async recover(boot: Boot, settings: BrokerSettings): Promise<RecoveredStore> {
+    const { process, simulation } = this;
+    await simulation.sleep(simulation.random.unit() * RECOVERY_MS);
+    if (process.running?.wiring !== boot.wiring) return new Promise(() => undefined);
+    return recoverStore(boot.disk, recoverOptionsOf(settings), { clock: simulation.time });
+  }
+}
+
+function topologyOf(shape: Shape): Topology {
+  const directory = join(packageDirectory(), 'config', '2m-2s-sync');
+  const ofBrokers = [
+    `mappedFileSizeCommitLog=${shape.logFileBytes}`,
+    `mappedFileSizeConsumeQueue=${shape.queueFileBytes}`,
+    `maxMessageSize=${MAX_MESSAGE_BYTES}`,
+    'maxHashSlotNum=50',
+    'maxIndexNum=200',
+    `flushDiskType=${shape.flush}`,
+  ].join('\n');
+  const files = must(listConfigFiles(directory)).map((path) => {
+    const { text } = must(readConfigFile(path));
+    if (path.includes('broker')) return { path, text: `${text.replace(/^flushDiskType=.*$/m, '')}\n${ofBrokers}\n` };
+    return path.endsWith('hangar.properties')
+      ? { path, text: `${text}\nworkerThreads=${shape.workers}\n` }
+      : { path, text };
+  });
+  const facts = {
+    cores: shape.workers + 1,
+    home: '/home',
+    hostName: 'simulated',
+    localAddress: HOST,
+    workingDirectory: '/',
+    rocketmqHome: '',
+    namesrvAddr: '',
+  };
+  return must(buildTopology('2m-2s-sync', directory, files, { store: STORE }, facts));
+}
+
+function must<T>(value: Loaded<T>): T {
+  if (!value.ok) throw new Error(value.errors.map(({ text }) => text).join('\n'));
+  return value.value;
+}

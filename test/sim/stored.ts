@@ -1,0 +1,139 @@
+/**
+ * What lies in the stores, read from the simulated disk by code of its own: a mistake of src/store must not look right
+ * here. Layouts: CommitLog.java, ConsumeQueue.java of Apache RocketMQ.
+ */
+import type { Disk } from '../../src/base/disk.js';
+
+const RECORD = {
+  totalBytes: 0,
+  magic: 4,
+  queueId: 12,
+  queueOffset: 20,
+  physicalOffset: 28,
+  sysFlag: 36,
+  bodyBytes: 84,
+  body: 88,
+} as const;
+const MAGIC = { record: 0xdaa320a7 | 0, blank: 0xcbd43194 | 0 } as const;
+/** Hosts with IPv6 addresses: longer records, which this cluster does not have. */
+const IPV6_FLAGS = 0x30;
+
+export interface StoredMessage {
+  readonly physicalOffset: number;
+  readonly sizeBytes: number;
+  readonly topic: string;
+  readonly queueId: number;
+  readonly queueOffset: number;
+  readonly body: Buffer;
+  readonly properties: string;
+}
+
+export interface LogPlace {
+  readonly directory: string;
+  readonly fileBytes: number;
+}
+
+export const queueKey = (topic: string, queueId: number): string => `${topic}-${queueId}`;
+
+function numberOf(name: string): number {
+  return Number(name);
+}
+
+/** Bytes [from, to) of a log, zeros where no file is. */
+export function logBytes(disk: Disk, { directory, fileBytes }: LogPlace, from: number, to: number): Buffer {
+  const bytes = Buffer.alloc(to - from);
+  for (let at = from; at < to; ) {
+    const start = at - (at % fileBytes);
+    const length = Math.min(to, start + fileBytes) - at;
+    const path = `${directory}/${String(start).padStart(20, '0')}`;
+    if (disk.stat(path) !== undefined) {
+      const file = disk.open(path);
+      file.read(bytes, at - from, length, at - start);
+      file.close();
+    }
+    at += length;
+  }
+  return bytes;
+}
+
+/** The record at that offset; undefined when there is none. */
+export function messageAt(disk: Disk, place: LogPlace, offset: number): StoredMessage | undefined {
+  const inFile = place.fileBytes - (offset % place.fileBytes);
+  const sizeBytes = inFile < RECORD.body ? 0 : logBytes(disk, place, offset, offset + 4).readInt32BE(0);
+  if (sizeBytes < RECORD.body || sizeBytes > inFile) return undefined;
+  return parse(logBytes(disk, place, offset, offset + sizeBytes), offset);
+}
+
+function parse(bytes: Buffer, offset: number): StoredMessage | undefined {
+  if (bytes.readInt32BE(RECORD.magic) !== MAGIC.record) return undefined;
+  if ((bytes.readInt32BE(RECORD.sysFlag) & IPV6_FLAGS) !== 0) throw new Error(`record with IPv6 hosts at ${offset}`);
+  const bodyEnd = RECORD.body + bytes.readInt32BE(RECORD.bodyBytes);
+  const topicEnd = bodyEnd + 1 + bytes.readUInt8(bodyEnd);
+  const propertiesAt = topicEnd + 2;
+  const propertiesEnd = propertiesAt + bytes.readInt16BE(topicEnd);
+  if (propertiesEnd !== bytes.length) throw new Error(`lengths of the record at ${offset}`);
+  const physicalOffset = Number(bytes.readBigInt64BE(RECORD.physicalOffset));
+  if (physicalOffset !== offset) throw new Error(`record at ${offset} says it lies at ${physicalOffset}`);
+  return {
+    physicalOffset,
+    sizeBytes: bytes.length,
+    topic: bytes.toString('latin1', bodyEnd + 1, topicEnd),
+    queueId: bytes.readInt32BE(RECORD.queueId),
+    queueOffset: Number(bytes.readBigInt64BE(RECORD.queueOffset)),
+    body: bytes.subarray(RECORD.body, bodyEnd),
+    properties: bytes.toString('latin1', propertiesAt, propertiesEnd),
+  };
+}
+
+export interface StoredLog {
+  readonly messages: readonly StoredMessage[];
+  readonly end: number;
+}
+
+/** Every record of a log, from `from` (where one begins) to the first place where nothing was written. */
+export function readLog(disk: Disk, place: LogPlace, from = 0): StoredLog {
+  const messages: StoredMessage[] = [];
+  const { fileBytes } = place;
+  let offset = from;
+  for (;;) {
+    const message = messageAt(disk, place, offset);
+    if (message !== undefined) {
+      messages.push(message);
+      offset += message.sizeBytes;
+      continue;
+    }
+    const left = fileBytes - (offset % fileBytes);
+    const head = logBytes(disk, place, offset, offset + Math.min(8, left));
+    const isBlank = left >= 8 && head.readInt32BE(4) === MAGIC.blank && head.readInt32BE(0) === left;
+    if (!isBlank) {
+      if (head.some((byte) => byte !== 0)) throw new Error(`${place.directory}: no record at ${offset}`);
+      return { messages, end: offset };
+    }
+    offset += left;
+  }
+}
+
+/** Entries of a consume queue as `physicalOffset:sizeBytes`, from its first file to the first entry that was not written. */
+export function readConsumeQueue(disk: Disk, root: string, topic: string, queueId: number): string[] {
+  const directory = `${root}/consumequeue/${topic}/${queueId}`;
+  const entries: string[] = [];
+  for (const name of disk.list(directory).sort((a, b) => numberOf(a) - numberOf(b))) {
+    if (numberOf(name) !== entries.length * 20)
+      throw new Error(`${directory}/${name} follows ${entries.length} entries`);
+    const bytes = disk.readFile(`${directory}/${name}`)!;
+    for (let at = 0; at + 20 <= bytes.length; at += 20) {
+      const sizeBytes = bytes.readInt32BE(at + 8);
+      if (sizeBytes === 0) return entries;
+      entries.push(`${bytes.readBigInt64BE(at)}:${sizeBytes}`);
+    }
+  }
+  return entries;
+}
+
+/** Queues that have a directory, as `topic-queueId`. */
+export function storedQueues(disk: Disk, root: string): string[] {
+  const directory = `${root}/consumequeue`;
+  return disk
+    .list(directory)
+    .flatMap((topic) => disk.list(`${directory}/${topic}`).map((queueId) => queueKey(topic, Number(queueId))));
+}

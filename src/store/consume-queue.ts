@@ -105,10 +105,12 @@ export class ConsumeQueue implements Buffered {
   /**
    * Appends `count` entries from `entries[start..]`, the first of which is for `firstQueueOffset`. Those that the queue
    * has already, by queue offset or by commit log offset, are skipped. An empty queue may begin anywhere, one with
-   * entries must go on at maxOffset. Throws DiskError; what was taken up to then stays, and a repetition is harmless.
+   * entries must go on at maxOffset, or begin anew at 0 with a later message: its topic was deleted and made again.
+   * Throws DiskError; what was taken up to then stays, and a repetition is harmless.
    */
   append(entries: Uint8Array, start: number, count: number, firstQueueOffset: number): void {
     invariant(!this.isClosed, 'a closed consume queue takes no entries');
+    if (firstQueueOffset === 0 && !this.isEmpty() && entryOffset(entries, start) >= this.physicalEnd) this.destroy();
     const skip = this.alreadyBuilt(entries, start, count, firstQueueOffset);
     if (skip === count) return;
     let at = start + skip * ENTRY.bytes;

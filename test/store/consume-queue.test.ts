@@ -200,6 +200,26 @@ appending('entries that are already there are skipped, by queue offset and by co
   assert.is(queue.maxOffset, 12);
 });
 
+appending(
+  'a queue whose topic was deleted and made again begins anew, and keeps that when the log is gone through',
+  () => {
+    const { disk } = simulatedDisk();
+    const queue = open(disk);
+    queue.append(entries(0, 30), 0, 30, 0);
+    queue.flush();
+    queue.append(entries(30, 2), 0, 2, 30);
+    queue.append(entries(0, 3, 5_000), 0, 3, 0);
+    assert.equal(allOffsets(queue), [5_000, 5_100, 5_200]);
+    assert.equal([queue.minOffset, queue.maxOffset, queue.maxPhysicalOffset], [0, 3, 5_300]);
+    queue.append(entries(0, 30), 0, 30, 0);
+    queue.append(entries(30, 2), 0, 2, 30);
+    queue.append(entries(0, 4, 5_000), 0, 4, 0);
+    assert.equal(allOffsets(queue), [5_000, 5_100, 5_200, 5_300]);
+    queue.flush();
+    assert.equal(disk.list(DIRECTORY).length, 1);
+  },
+);
+
 appending('the range of a larger array is taken', () => {
   const { disk } = simulatedDisk();
   const queue = open(disk);

@@ -3,6 +3,8 @@ import * as assert from 'uvu/assert';
 import type { Disk } from '../../src/base/disk.js';
 import { indexKeyHashOf } from '../../src/message/java-hash.js';
 import { Checkpoint } from '../../src/store/checkpoint.js';
+import { ConsumeQueue } from '../../src/store/consume-queue.js';
+import { ENTRY, entryOffset } from '../../src/store/consume-queue-entry.js';
 import { FileCache } from '../../src/store/file-cache.js';
 import { IndexService } from '../../src/store/index-service.js';
 import { StoreError } from '../../src/store/log-files.js';
@@ -359,6 +361,32 @@ rest('half and rolled-back messages are in no queue', () => {
       ['orders', 1],
     ]),
   );
+});
+
+rest('a topic that was deleted and made again keeps the messages of its new life', () => {
+  for (const isFlushed of [true, false]) {
+    const { disk } = simulatedDisk();
+    const store = new TestStore(disk);
+    for (let i = 0; i < 12; i++) store.put({ topic: 'orders' });
+    store.put({ topic: 'payments' });
+    store.writeOut();
+    store.deleteTopic('orders');
+    const first = store.put({ topic: 'orders' });
+    const second = store.put({ topic: 'orders' });
+    store.writeOut();
+    if (isFlushed) store.syncAll();
+    store.kill();
+    const { queues } = recover(disk);
+    assert.equal(queues.map(({ topic, minOffset, maxOffset }) => [topic, minOffset, maxOffset]).sort(), [
+      ['orders', 0, 2],
+      ['payments', 0, 1],
+    ]);
+    const queue = ConsumeQueue.open(disk, new FileCache(disk), `${QUEUES}/orders/0`, QUEUE_FILE_BYTES);
+    queue.recover(false);
+    const entries = new Uint8Array(2 * ENTRY.bytes);
+    assert.is(queue.read(0, 2, entries, 0), 2);
+    assert.equal([entryOffset(entries, 0), entryOffset(entries, ENTRY.bytes)], [first, second]);
+  }
 });
 
 /** The key index of the store, as a query sees it. */

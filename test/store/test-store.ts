@@ -125,6 +125,16 @@ export class TestStore {
     return true;
   }
 
+  /** Its queues go; numbering begins anew. */
+  deleteTopic(topic: string): void {
+    for (const [key, queue] of this.queues) {
+      if (!key.startsWith(`${topic}-`)) continue;
+      queue.destroy();
+      this.queues.delete(key);
+      this.next.delete(key);
+    }
+  }
+
   flushQueues(): void {
     for (const queue of this.queues.values()) queue.flush();
   }

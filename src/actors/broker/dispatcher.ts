@@ -32,6 +32,8 @@ export class Dispatcher {
     tagsCode: number,
     storeTimestamp: number,
   ): void {
+    // Its topic was deleted and made again: what is collected is of its earlier life (slaves and catch-up get both).
+    if (queueOffset === 0) queue.pendingCount = 0;
     const at = queue.claimEntry();
     const view = queue.pendingView;
     writeInt64(view, at, physicalOffset);

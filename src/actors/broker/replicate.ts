@@ -150,6 +150,7 @@ function note(state: BrokerState, queue: BrokerQueue, record: ScannedRecord, isN
   const { queueOffset, offset, totalBytes, tagsCode, storeTimestamp } = record;
   state.dispatcher.add(queue, queueOffset, offset, totalBytes, tagsCode, storeTimestamp);
   if (!isNew) return;
+  if (queueOffset < queue.minOffset) queue.minOffset = queueOffset;
   queue.nextOffset = queueOffset + 1;
   queue.lastStoreTimestamp = storeTimestamp;
   state.counters.replicated(1, totalBytes);

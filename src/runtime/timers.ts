@@ -6,24 +6,35 @@ export interface Timer {
 
 class Entry implements Timer {
   isCancelled = false;
+  /** Left the heap: cancelling it changes nothing any more. */
+  isOver = false;
   constructor(
+    private readonly timers: Timers,
     readonly dueMs: number,
     readonly sequence: number,
     readonly owner: number,
     readonly fire: () => void,
   ) {}
   cancel(): void {
+    if (this.isCancelled || this.isOver) return;
     this.isCancelled = true;
+    this.timers.cancelled++;
   }
 }
 
+/** Cancelled entries stay until they are due, or are the majority of more than this many. */
+const CANCELLED_KEPT = 64;
+
 export class Timers {
-  private readonly heap: Entry[] = [];
+  /** Of the heap's entries. */
+  cancelled = 0;
+  private heap: Entry[] = [];
   private sequence = 0;
 
   /** Calls `fire` in the first turn at or after `dueMs` (monotonic milliseconds), unless its owner was dropped. */
   set(dueMs: number, owner: number, fire: () => void): Timer {
-    const entry = new Entry(dueMs, this.sequence++, owner, fire);
+    if (this.cancelled > CANCELLED_KEPT && this.cancelled * 2 > this.heap.length) this.dropCancelled();
+    const entry = new Entry(this, dueMs, this.sequence++, owner, fire);
     this.heap.push(entry);
     this.up(this.heap.length - 1);
     return entry;
@@ -31,7 +42,7 @@ export class Timers {
 
   /** Forgets the timers of an owner (an actor that is stopped). */
   dropOwner(owner: number): void {
-    for (const entry of this.heap) if (entry.owner === owner) entry.isCancelled = true;
+    for (const entry of this.heap) if (entry.owner === owner) entry.cancel();
   }
 
   /** When the next timer is due, or undefined. */
@@ -59,8 +70,16 @@ export class Timers {
     return this.heap.length;
   }
 
+  private dropCancelled(): void {
+    // A sorted array is a heap.
+    this.heap = this.heap.filter(({ isCancelled }) => !isCancelled).sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    this.cancelled = 0;
+  }
+
   private pop(): Entry {
     const top = this.heap[0]!;
+    top.isOver = true;
+    if (top.isCancelled) this.cancelled--;
     const last = this.heap.pop()!;
     if (this.heap.length > 0) {
       this.heap[0] = last;

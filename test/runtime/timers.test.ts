@@ -62,6 +62,26 @@ heap('a timer that sets itself again with no delay fires once per turn', () => {
   assert.is(fired, 2);
 });
 
+heap('cancelled ones do not pile up, however late they would have been', () => {
+  const random = prng(seedOf('cancelled timers'));
+  const timers = new Timers();
+  const fired: number[] = [];
+  const expected: number[] = [];
+  for (let id = 0; id < 20_000; id++) {
+    const dueMs = random.below(1_000_000);
+    const timer = timers.set(dueMs, 0, () => fired.push(dueMs));
+    if (id % 200 === 0) expected.push(dueMs);
+    else timer.cancel();
+    assert.ok(timers.size <= 2 * expected.length + 200, `${timers.size} entries`);
+  }
+  turn(timers, 1_000_000);
+  assert.equal(
+    fired,
+    expected.sort((a, b) => a - b),
+  );
+  assert.is(timers.size, 0);
+});
+
 heap('of an owner that is dropped never fire, those of others do', () => {
   const timers = new Timers();
   const fired: number[] = [];

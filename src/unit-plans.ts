@@ -91,6 +91,7 @@ function brokerUnit(environment: ClusterEnvironment, index: number): UnitPlan {
     })),
   );
   const ha = actorPlan(own.ha, 'ha', () => ({
+    role: own.broker.name,
     settings: settings(),
     front,
     broker: own.actor,

@@ -7,6 +7,7 @@
  * alike; the log itself is read from the master's window or files and travels through no ring.
  * Source of the rules: HAService.java, HAConnection.java.
  */
+import { StartError } from '../../base/start-error.js';
 import { actor, type ActorId, type Context } from '../../runtime/actor.js';
 import type { MessageOf } from '../../runtime/message.js';
 import { brokerMessages } from '../broker/messages.js';
@@ -235,8 +236,12 @@ function becomeReady(state: HaState): void {
 }
 
 function onLocalRefused(state: HaState, m: Message<'localRefused'>): void {
-  state.context.log.error(`refused by the master: ${m.buffer.toString('utf8', m.start, m.end)}`);
+  const { context, options } = state;
+  const text = `refused by its master: ${m.buffer.toString('utf8', m.start, m.end)}`;
   state.redialMs = LAST_REDIAL_MS;
+  // Waiting helps nobody: the start fails, and a slave that came back from a crash stays down.
+  if (!state.isReady) context.fail(new StartError(`${options.role}: ${text}`));
+  else context.log.error(text);
 }
 
 // ---- both

@@ -3,6 +3,8 @@ import type { BrokerSettings } from '../../../config/schema.js';
 import type { ActorId } from '../../runtime/actor.js';
 
 export interface HaOptions {
+  /** Name of the unit, for messages: `broker-a-s`. */
+  readonly role: string;
   readonly settings: BrokerSettings;
   readonly front: ActorId;
   readonly broker: ActorId;

@@ -39,8 +39,8 @@ export interface Socket {
   readonly localPort: number;
   /** Bytes accepted by `write` that have not left for the kernel. */
   readonly bufferedBytes: number;
-  /** Takes ownership of `chunk`. */
-  write(chunk: Buffer): void;
+  /** Takes ownership of `chunk`, unless it answers true: then its bytes are gone already and the memory is the caller's again. */
+  write(chunk: Buffer): boolean;
   /** Stops and restarts `onData`; what arrives meanwhile waits in the kernel, which slows the peer. */
   pause(): void;
   resume(): void;

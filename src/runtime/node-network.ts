@@ -157,11 +157,14 @@ class NodeSocket implements Socket {
     this.localPort = localPort ?? 0;
   }
 
-  write(chunk: Buffer): void {
+  write(chunk: Buffer): boolean {
     // What is written to a connection that is going has nowhere to go; onClosed is on its way.
-    if (!this.connection.writable) return;
+    if (!this.connection.writable) return true;
     this.connection.write(chunk, this.written);
-    if (this.connection.writableLength > 0) this.isBehind = true;
+    // The kernel took all of it, or libuv holds on to the rest.
+    if (this.connection.writableLength === 0) return true;
+    this.isBehind = true;
+    return false;
   }
 
   pause(): void {

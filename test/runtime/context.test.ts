@@ -34,7 +34,7 @@ class RecordingNetwork implements Network {
       localAddress: '127.0.0.1',
       localPort: 1,
       bufferedBytes: 0,
-      write: ignore,
+      write: () => true,
       pause: ignore,
       resume: ignore,
       destroy,

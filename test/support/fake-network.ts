@@ -170,15 +170,17 @@ export class FakeSocket implements Socket {
     if (this.isEnding) this.close('ended');
   }
 
-  write(chunk: Buffer): void {
-    if (this.isClosed || this.isEnding) return;
+  /** Copies what it takes at once, as a kernel does. */
+  write(chunk: Buffer): boolean {
+    if (this.isClosed || this.isEnding) return true;
     this.peer.writes++;
     if (this.peer.isReading) {
-      this.peer.received.push(chunk);
-      return;
+      this.peer.received.push(Buffer.from(chunk));
+      return true;
     }
     this.waiting.push(chunk);
     this.bufferedBytes += chunk.length;
+    return false;
   }
 
   pause(): void {

@@ -6,7 +6,7 @@ import { FrameInput } from './frame-input.js';
 import type { InputBudget } from './input-budget.js';
 import type { Unit } from './unit.js';
 
-const NO_OUTPUT = Buffer.alloc(0);
+export const NO_OUTPUT = Buffer.alloc(0);
 const FIRST_OUTPUT_BYTES = 512;
 
 /** Not stalled. */

@@ -57,11 +57,12 @@ export class LoopbackSocket implements Socket {
     this.localAddress = host;
   }
 
-  write(chunk: Buffer): void {
-    if (this.isClosed || this.isEnding) return;
+  write(chunk: Buffer): boolean {
+    if (this.isClosed || this.isEnding) return true;
     this.written.push(chunk);
     this.bufferedBytes += chunk.length;
     this.queue();
+    return false;
   }
 
   pause(): void {

@@ -5,14 +5,16 @@
  */
 import { copyBytes } from '../../message/bytes.js';
 import type { Clock } from '../../base/clock.js';
-import type { Connection } from './connection.js';
+import { BufferPool, MAX_POOLED_BYTES } from './buffer-pool.js';
+import { type Connection, NO_OUTPUT } from './connection.js';
 
 /** Beyond this a turn's output leaves in several buffers: growing them would cost more than another write. */
-const BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES = MAX_POOLED_BYTES;
 const MIN_BUFFER_BYTES = 512;
 
 export class Output {
   private dirty: Connection[] = [];
+  private readonly pool = new BufferPool();
 
   constructor(
     private readonly clock: Clock,
@@ -53,14 +55,17 @@ export class Output {
     connection.outputHintBytes = Math.min(hint, BUFFER_BYTES);
     // While earlier output waits this is no sign of life.
     if (socket.bufferedBytes === 0) connection.lastActivityMs = this.clock.monotonic();
-    socket.write(connection.takeOutput());
+    const { output } = connection;
+    if (socket.write(connection.takeOutput())) this.pool.give(output);
   }
 
   private makeRoom(connection: Connection, length: number): void {
     if (connection.outputBytes + length > BUFFER_BYTES) this.writeOut(connection);
     const { output, outputBytes } = connection;
     const wanted = outputBytes === 0 ? connection.outputHintBytes : 2 * output.length;
-    connection.output = Buffer.allocUnsafe(Math.max(outputBytes + length, Math.min(wanted, BUFFER_BYTES)));
+    connection.output = this.pool.take(Math.max(outputBytes + length, Math.min(wanted, BUFFER_BYTES)));
+    if (output === NO_OUTPUT) return;
     copyBytes(output, 0, outputBytes, connection.output, 0);
+    this.pool.give(output);
   }
 }

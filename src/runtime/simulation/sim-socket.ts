@@ -79,12 +79,13 @@ export class SimSocket implements Socket {
     return this.outgoing.unsentBytes;
   }
 
-  write(chunk: Buffer): void {
+  write(chunk: Buffer): boolean {
     const { outgoing } = this;
-    if (this.isOver || outgoing.isEnding || chunk.length === 0) return;
+    if (this.isOver || outgoing.isEnding || chunk.length === 0) return true;
     outgoing.unsent.push(chunk);
     outgoing.unsentBytes += chunk.length;
     this.connection.pumpSoon(this);
+    return false;
   }
 
   pause(): void {

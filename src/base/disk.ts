@@ -26,10 +26,17 @@ export interface Disk {
   rename(from: string, to: string): void;
   /** Makes creations, renames and deletions in the directory durable. */
   syncDirectory(path: string): void;
-  /** Bytes of the file system that holds `path`. */
-  usage(path: string): { readonly totalBytes: number; readonly availableBytes: number };
+  /** The file system that holds `path`. */
+  usage(path: string): DiskUsage;
   /** Takes an exclusive OS lock on byte 0 of the file (as Java's FileChannel.lock does), or throws DiskError EAGAIN. */
   lock(path: string): { release(): void };
+}
+
+/** Used and available bytes make less than the total where some are reserved for root, or by a quota. */
+export interface DiskUsage {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+  readonly availableBytes: number;
 }
 
 export interface FileFacts {

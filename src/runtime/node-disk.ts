@@ -6,7 +6,7 @@
 import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import { type Disk, DiskError, type DiskFile, type FileFacts } from '../base/disk.js';
+import { type Disk, DiskError, type DiskFile, type DiskUsage, type FileFacts } from '../base/disk.js';
 import { MS_PER_SECOND } from '../base/units.js';
 
 /**
@@ -81,12 +81,12 @@ export class NodeDisk implements Disk {
     });
   }
 
-  usage(path: string): { readonly totalBytes: number; readonly availableBytes: number } {
+  usage(path: string): DiskUsage {
     return attempt('usage', path, () => {
       let existing = path;
       while (!fs.existsSync(existing)) existing = dirname(existing);
-      const facts = fs.statfsSync(existing);
-      return { totalBytes: facts.blocks * facts.bsize, availableBytes: facts.bavail * facts.bsize };
+      const { bsize, blocks, bfree, bavail } = fs.statfsSync(existing);
+      return { totalBytes: blocks * bsize, usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
     });
   }
 

@@ -7,11 +7,15 @@ import { GIB } from '../../base/units.js';
 import type { Context } from '../../runtime/actor.js';
 import type { BrokerState } from './state.js';
 
-/** Used part of the file system that holds `directory`, in whole percent, rounded up as Apache does; -1 when unknown. */
+/**
+ * Used part of the file system that holds `directory`, in whole percent, rounded up; -1 when unknown. What is reserved
+ * counts as neither used nor there. Source: UtilAll.getDiskPartitionSpaceUsedPercent.
+ */
 export function diskUsedPercent({ disk }: Pick<Context, 'disk'>, directory: string): number {
   try {
-    const { totalBytes, availableBytes } = disk.usage(directory);
-    return totalBytes > 0 ? Math.ceil(((totalBytes - availableBytes) * 100) / totalBytes) : -1;
+    const { usedBytes, availableBytes } = disk.usage(directory);
+    const entireBytes = usedBytes + availableBytes;
+    return entireBytes > 0 ? Math.ceil((usedBytes * 100) / entireBytes) : -1;
   } catch (error) {
     if (error instanceof DiskError) return -1;
     throw error;

@@ -4,7 +4,7 @@
  * losing a suffix of its changes. Nothing here waits: a slow sync completes when the scheduler says so.
  */
 import type { Clock } from '../../base/clock.js';
-import { type Disk, DiskError, type DiskFile, type FileFacts } from '../../base/disk.js';
+import { type Disk, DiskError, type DiskFile, type DiskUsage, type FileFacts } from '../../base/disk.js';
 import type { Prng } from '../../base/prng.js';
 import { Inode, PAGE_BYTES } from './memory-inode.js';
 import { Names, type Node, namesOf, newDirectory } from './memory-names.js';
@@ -138,9 +138,10 @@ export class MemoryDisk implements Disk {
     this.names.sync(directory);
   }
 
-  usage(_path: string): { readonly totalBytes: number; readonly availableBytes: number } {
+  usage(_path: string): DiskUsage {
     const totalBytes = Math.min(this.capacityBytes, UNLIMITED_BYTES);
-    return { totalBytes, availableBytes: Math.max(0, totalBytes - this.usedBytes) };
+    const { usedBytes } = this;
+    return { totalBytes, usedBytes, availableBytes: Math.max(0, totalBytes - usedBytes) };
   }
 
   lock(path: string): { release(): void } {

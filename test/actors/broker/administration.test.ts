@@ -237,9 +237,12 @@ moved.run();
 
 const disk = suite('broker: a disk that is too full');
 
+/** Half of the disk is reserved. */
+const usage = (usedBytes: number, availableBytes: number) => ({ totalBytes: 2_000, usedBytes, availableBytes });
+
 disk('refuses sends with the remedy, at start already, and takes them again', () => {
   const broker = new BrokerDriver();
-  broker.disk.usage = () => ({ totalBytes: 1_000, availableBytes: 80 });
+  broker.disk.usage = () => usage(920, 80);
   broker.start();
   const line = broker.logged.find((text) => text.startsWith('error sends are refused'))!;
   assert.match(line, 'the disk of /store/commitlog is 92 % full, more than diskSpaceWarningLevelRatio=90');
@@ -247,7 +250,7 @@ disk('refuses sends with the remedy, at start already, and takes them again', ()
   const client = broker.open();
   assert.is(send(broker, client), ResponseCode.SERVICE_NOT_AVAILABLE);
   assert.is(runtimeInfo(broker).get('commitLogDiskRatio'), '0.92');
-  broker.disk.usage = () => ({ totalBytes: 1_000, availableBytes: 100 });
+  broker.disk.usage = () => usage(900, 100);
   broker.advance(10_000);
   assert.is(send(broker, client), ResponseCode.SUCCESS);
   assert.is(broker.logged.filter((text) => text.includes('sends are refused')).length, 1);
@@ -255,7 +258,7 @@ disk('refuses sends with the remedy, at start already, and takes them again', ()
 
 disk('the ratio may be changed while it runs', () => {
   const broker = new BrokerDriver();
-  broker.disk.usage = () => ({ totalBytes: 1_000, availableBytes: 80 });
+  broker.disk.usage = () => usage(920, 80);
   broker.start();
   const client = broker.open();
   broker.ask(client, RequestCode.UPDATE_BROKER_CONFIG, {}, { body: 'diskSpaceWarningLevelRatio=95\n' });

@@ -21,6 +21,17 @@ export const PullKey = {
   expressionType: new HeaderKey('expressionType'),
 } as const;
 
+/** Source: PullMessageRequestHeader.java (CFNotNull). */
+const NEEDED = [
+  'queueId',
+  'queueOffset',
+  'maxMsgNums',
+  'sysFlag',
+  'commitOffset',
+  'suspendTimeoutMillis',
+  'subVersion',
+] as const;
+
 /** One object is reused for pulls that are answered at once; a held pull keeps a copy. */
 export class PullRequest {
   connection = 0;
@@ -38,20 +49,38 @@ export class PullRequest {
   /** Tags that pass; undefined: all. */
   codes: ReadonlySet<number> | undefined = undefined;
 
-  /** Reads the numbers; false when one is unreadable (scan.faultText() says which). */
+  private isComplete = true;
+
+  /** Reads the numbers; false when one is missing or unreadable: see `problem`. */
   read(scan: RequestScan, connection: number): boolean {
+    const queueId = scan.findKey(PullKey.queueId);
+    const queueOffset = scan.findKey(PullKey.queueOffset);
+    const maxMsgNums = scan.findKey(PullKey.maxMsgNums);
+    const sysFlag = scan.findKey(PullKey.sysFlag);
+    const commitOffset = scan.findKey(PullKey.commitOffset);
+    const suspendTimeoutMillis = scan.findKey(PullKey.suspendTimeoutMillis);
+    const subVersion = scan.findKey(PullKey.subVersion);
     this.connection = connection;
     this.opaque = scan.opaque;
     this.serialization = scan.serialization;
-    this.queueId = scan.int(scan.findKey(PullKey.queueId), -1);
-    this.queueOffset = scan.long(scan.findKey(PullKey.queueOffset), 0);
-    this.maxMessages = scan.int(scan.findKey(PullKey.maxMsgNums), 32);
-    this.sysFlag = scan.int(scan.findKey(PullKey.sysFlag), 0);
-    this.commitOffset = scan.long(scan.findKey(PullKey.commitOffset), 0);
-    this.suspendTimeoutMs = scan.long(scan.findKey(PullKey.suspendTimeoutMillis), 0);
-    this.subVersion = scan.roundedLong(scan.findKey(PullKey.subVersion), 0);
+    this.queueId = scan.int(queueId, 0);
+    this.queueOffset = scan.long(queueOffset, 0);
+    this.maxMessages = scan.int(maxMsgNums, 0);
+    this.sysFlag = scan.int(sysFlag, 0);
+    this.commitOffset = scan.long(commitOffset, 0);
+    this.suspendTimeoutMs = scan.long(suspendTimeoutMillis, 0);
+    this.subVersion = scan.roundedLong(subVersion, 0);
     this.codes = undefined;
-    return scan.fault < 0;
+    this.isComplete =
+      (queueId | queueOffset | maxMsgNums | sysFlag | commitOffset | suspendTimeoutMillis | subVersion) >= 0;
+    return this.isComplete && scan.fault < 0;
+  }
+
+  /** Why `read` answered false. */
+  problem(scan: RequestScan): string {
+    if (this.isComplete) return scan.faultText();
+    const missing = NEEDED.filter((name) => scan.findKey(PullKey[name]) < 0);
+    return `the header field <${missing.join('>, <')}> is missing`;
   }
 
   has(flag: number): boolean {

@@ -42,7 +42,7 @@ const CODE_OF: Readonly<Record<GetStatus, number>> = {
 export function onPull(state: HostState, connection: number, mayWait: boolean): boolean {
   const { scan, request } = state;
   if (!request.read(scan, connection)) {
-    refuse(state, connection, ResponseCode.SYSTEM_ERROR, scan.faultText());
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, request.problem(scan));
     return true;
   }
   const checked = check(state, request, mayWait);

@@ -3,6 +3,8 @@ import { encodeFrame, Flag } from '../../remoting/command.js';
 import { frontMessages } from '../front/messages.js';
 import type { HostState } from './host-state.js';
 
+const REMARK_CHARACTERS_MAX = 1024;
+
 /** Answers the request that `state.scan` holds. */
 export function respond(
   state: HostState,
@@ -24,7 +26,9 @@ export function respond(
   context.end(frame.length);
 }
 
+/** The remark may quote the request; it is cut, because a request may be larger than an answer can be. */
 export function refuse(state: HostState, connection: number, code: number, remark: string): void {
+  const cut = remark.length > REMARK_CHARACTERS_MAX ? `${remark.slice(0, REMARK_CHARACTERS_MAX)}...` : remark;
   state.counters.refused(state.scan.code, code);
-  respond(state, connection, code, remark);
+  respond(state, connection, code, cut);
 }

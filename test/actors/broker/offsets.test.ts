@@ -87,7 +87,10 @@ offsets('both ends of a queue, 0 for one that nobody used', () => {
   assert.equal(ends('T', '0'), ['1', '2']);
   assert.equal(ends('T', '3'), ['0', '0']);
   assert.equal(ends('nowhere', '0'), ['0', '0']);
-  assert.equal(ends('T', '-1'), ['0', '0']);
+  for (const code of [RequestCode.GET_MIN_OFFSET, RequestCode.GET_MAX_OFFSET]) {
+    const { command } = broker.ask(client, code, { topic: 'T', queueId: '-1' });
+    assert.equal([command.code, command.remark], [1, 'queueId[-1] is negative: queue ids are 0 and above']);
+  }
 });
 
 offsets('a missing or malformed field is code 1 with its name', () => {

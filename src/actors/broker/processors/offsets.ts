@@ -10,6 +10,7 @@ import { type Answer, fail, OK, okExt, okText, on } from './answer.js';
 
 export const offsetProcessors = [
   on(requests.queryConsumerOffset, (state, { consumerGroup, topic, queueId }) => {
+    if (queueId < 0) return negative(queueId);
     const committed = state.offsets.get(consumerGroup, topic, queueId);
     if (committed !== undefined && committed >= 0) return offsetAnswer(committed);
     // A group that nobody knows begins at 0 as long as the queue's first message is there and recent.
@@ -19,18 +20,18 @@ export const offsetProcessors = [
   }),
 
   on(requests.updateConsumerOffset, (state, { consumerGroup, topic, queueId, commitOffset }) => {
-    if (queueId < 0) return fail(ResponseCode.SYSTEM_ERROR, `queueId ${queueId} is negative`);
+    if (queueId < 0) return negative(queueId);
     if (state.offsets.commit(consumerGroup, topic, queueId, commitOffset)) return OK;
     const text = 'the broker holds as many consumer offsets as it can: delete groups that are not used any more';
     return fail(ResponseCode.SYSTEM_ERROR, text);
   }),
 
   on(requests.getMaxOffset, (state, { topic, queueId }) =>
-    offsetAnswer(queueOf(state, topic, queueId)?.nextOffset ?? 0),
+    queueId < 0 ? negative(queueId) : offsetAnswer(queueOf(state, topic, queueId)?.nextOffset ?? 0),
   ),
 
   on(requests.getMinOffset, (state, { topic, queueId }) =>
-    offsetAnswer(queueOf(state, topic, queueId)?.minOffset ?? 0),
+    queueId < 0 ? negative(queueId) : offsetAnswer(queueOf(state, topic, queueId)?.minOffset ?? 0),
   ),
 
   on(requests.getAllConsumerOffset, ({ offsets }) => okText(offsetsText(offsets, 'plain'))),
@@ -43,7 +44,12 @@ function offsetAnswer(offset: number): Answer {
 }
 
 function queueOf({ topics }: BrokerState, topic: string, queueId: number): BrokerQueue | undefined {
-  return queueId < 0 ? undefined : topics.get(topic)?.usedQueue(queueId);
+  return topics.get(topic)?.usedQueue(queueId);
+}
+
+/** Apache answers 0, as for a queue that is not there. */
+function negative(queueId: number): Answer {
+  return fail(ResponseCode.SYSTEM_ERROR, `queueId[${queueId}] is negative: queue ids are 0 and above`);
 }
 
 /** Source: DefaultMessageStore.checkInDiskByConsumeOffset for offset 0. An empty queue counts. */

@@ -50,8 +50,8 @@ export class PrefixCheck {
 export async function becomeQuiet(world: World): Promise<void> {
   const { simulation, cluster } = world;
   world.isQuiet = true;
-  // What the last fault did is heard of, and a thread that died is there again.
-  await simulation.runFor(SETTLE_MS);
+  // What the last fault did is heard of, a thread that died is there again, and nothing is slow any more.
+  await simulation.runFor(SETTLE_MS + Math.max(0, world.troubledUntilMs - simulation.time.monotonic()));
   if (!cluster.process.isUp && cluster.process.isOver) cluster.process.begin();
   await simulation.runUntil('the cluster is up', () => cluster.process.isUp, 2 * LIMIT_MS);
   world.isSending = false;
@@ -298,6 +298,9 @@ function checkMessages(world: World, master: Master, log: StoredLog): void {
       violated(`${master} holds something that nobody sent at ${message.physicalOffset}`);
     }
     if (sent.fate === 'refused') violated(`${master} holds ${textOf(sent)} at ${message.physicalOffset}`);
+    if (!message.properties.split('\u0002').includes(`UNIQ_KEY\u0001U${id}`)) {
+      violated(`${master} holds ${textOf(sent)} with the properties ${JSON.stringify(message.properties)}`);
+    }
     if (stored.has(id)) violated(`${master} holds ${textOf(sent)} twice`);
     stored.set(id, message);
   }

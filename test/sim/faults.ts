@@ -71,15 +71,23 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     return true;
   },
 
-  pause: ({ cluster, simulation: { random } }) => {
+  pause: (world) => {
+    const { cluster, simulation } = world;
+    const { random } = simulation;
     if (!cluster.process.isUp) return false;
     const { name } = random.pick(cluster.plan.directory.threads);
-    cluster.process.pause(name, random.unit() * random.pick([50, 500, 4000]));
+    const forMs = random.unit() * random.pick([50, 500, 4000]);
+    cluster.process.pause(name, forMs);
+    world.troubledFor(forMs);
     return true;
   },
 
-  slowDisk: ({ cluster, simulation: { random } }) => {
-    cluster.process.slowDisk({ fromMs: 20, toMs: random.pick([100, 2000]) }, random.unit() * 5000);
+  slowDisk: (world) => {
+    const { random } = world.simulation;
+    const forMs = random.unit() * 5000;
+    const toMs = random.pick([100, 2000]);
+    world.cluster.process.slowDisk({ fromMs: 20, toMs }, forMs);
+    world.troubledFor(forMs + toMs);
     return true;
   },
 
@@ -89,8 +97,10 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     return true;
   },
 
-  stall: ({ simulation: { network, random } }) => {
+  stall: (world) => {
+    const { network, random } = world.simulation;
     const forMs = random.unit() * random.pick([200, 3000]);
+    world.troubledFor(forMs);
     for (const connection of network.connections()) {
       if (random.chance(0.3)) connection.stall(random.pick(['to server', 'to client', 'both']), forMs);
     }

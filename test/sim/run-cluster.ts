@@ -42,7 +42,7 @@ const OVERDUE_MS = 40_000;
 export async function runCluster(seed: number): Promise<Report> {
   const simulation = new Simulation(seed);
   const { random } = simulation;
-  const cluster = new SimCluster(simulation, drawShape(random));
+  const cluster = await SimCluster.create(simulation, drawShape(random));
   const kinds = drawFaults(random);
   const world = new World(
     simulation,

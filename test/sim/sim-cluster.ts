@@ -7,15 +7,11 @@ import type { Loaded } from '../../config/notes.js';
 import { listConfigFiles, packageDirectory, readConfigFile } from '../../config/read-file.js';
 import type { BrokerSettings } from '../../config/schema.js';
 import { buildTopology, type Topology } from '../../config/topology.js';
-import { frontActor } from '../../src/actors/front/front.js';
-import { brokerActor } from '../../src/actors/broker/broker.js';
-import { haActor } from '../../src/actors/ha/ha.js';
-import { namesrvActor } from '../../src/actors/namesrv/namesrv.js';
-import { queueHostActor } from '../../src/actors/queue/queue-host.js';
 import type { Prng } from '../../src/base/prng.js';
 import { KIB, MIB } from '../../src/base/units.js';
 import { RECORD_OVERHEAD_MAX } from '../../src/message/record.js';
 import { type ClusterPlan, planCluster } from '../../src/plan.js';
+import type { AnyActorDefinition } from '../../src/runtime/actor.js';
 import type { Boot, SimProcess, Simulation } from '../../src/runtime/simulation/simulation.js';
 import type { UnitPlan } from '../../src/runtime/supervisor.js';
 import { makeDurableDirectory } from '../../src/store/directories.js';
@@ -24,6 +20,7 @@ import { type RecoveredStore, recoverStore } from '../../src/store/recovery.js';
 import { lockStore } from '../../src/store/store-directory.js';
 import { recoverOptionsOf } from '../../src/stores.js';
 import { type ClusterEnvironment, unitPlans } from '../../src/unit-plans.js';
+import { definitionsFor, onThread } from './thread-copies.js';
 
 export const HOST = '127.0.0.1';
 export const NAME_SERVER_PORTS = [9876, 9877] as const;
@@ -63,34 +60,49 @@ export function drawShape(random: Prng): Shape {
 }
 
 export class SimCluster {
-  readonly topology: Topology;
-  readonly plan: ClusterPlan;
   readonly process: SimProcess;
   private locks: { release(): void }[] = [];
 
-  constructor(
+  static async create(simulation: Simulation, shape: Shape): Promise<SimCluster> {
+    const topology = topologyOf(shape);
+    const plan = planCluster(topology, shape.workers + 1);
+    const threadOf = (actor: number): number => plan.directory.actors[actor]!.thread;
+    const definitions = await definitionsFor([
+      { definition: 'front', thread: threadOf(plan.front) },
+      ...plan.namesrvs.map(({ actor }) => ({ definition: 'namesrv', thread: threadOf(actor) })),
+      ...plan.brokers.flatMap(({ actor, ha, queueHosts }) => [
+        { definition: 'broker', thread: threadOf(actor) },
+        { definition: 'ha', thread: threadOf(ha) },
+        ...queueHosts.map((host) => ({ definition: 'queue-host', thread: threadOf(host) })),
+      ]),
+    ]);
+    return new SimCluster(simulation, shape, topology, plan, definitions);
+  }
+
+  private constructor(
     private readonly simulation: Simulation,
     readonly shape: Shape,
-    tolerates: (actor: string, error: Error) => boolean = () => false,
+    readonly topology: Topology,
+    readonly plan: ClusterPlan,
+    definitions: Readonly<Record<string, AnyActorDefinition>>,
   ) {
-    this.topology = topologyOf(shape);
-    this.plan = planCluster(this.topology, shape.workers + 1);
     this.process = simulation.addProcess({
       name: 'hangar',
       host: HOST,
-      directory: this.plan.directory,
-      front: this.plan.front,
-      definitions: {
-        front: frontActor,
-        namesrv: namesrvActor,
-        broker: brokerActor,
-        ha: haActor,
-        'queue-host': queueHostActor,
-      },
-      plans: (boot) => this.plans(boot),
+      directory: plan.directory,
+      front: plan.front,
+      definitions,
+      plans: (boot) => this.plans(boot).map((unit) => this.onItsThreads(unit)),
       ringSizes: shape.ringSizes,
-      tolerates,
     });
+  }
+
+  private onItsThreads(unit: UnitPlan): UnitPlan {
+    const { actors } = this.plan.directory;
+    return {
+      ...unit,
+      actors: unit.actors.map((one) => ({ ...one, definition: onThread(one.definition, actors[one.actor]!.thread) })),
+    };
   }
 
   start(): Promise<void> {

@@ -11,6 +11,8 @@ export class World {
   /** No faults, and no jumps of consumers any more: everybody reads to the end. */
   isQuiet = false;
   isSending = true;
+  /** Faults that take a while end by then. */
+  troubledUntilMs = 0;
 
   constructor(
     readonly simulation: Simulation,
@@ -20,6 +22,10 @@ export class World {
     /** Producers stop after so many. */
     private readonly messagesMax: number,
   ) {}
+
+  troubledFor(ms: number): void {
+    this.troubledUntilMs = Math.max(this.troubledUntilMs, this.simulation.time.monotonic() + ms);
+  }
 
   mayStillSend(): boolean {
     return this.isSending && this.ledger.sent.length < this.messagesMax;

@@ -1,8 +1,8 @@
 /**
  * Runs the compiled tests: `node dist/test/run.js [path or part of a name ...]`.
  *
- * Every *.test.js beside this file (bench excepted) gets a Node.js process of its own, two at a time; what needs the
- * machine for itself (interop, stress) runs alone afterwards. uvu is quiet in cases that must not pass, so they are
+ * Every *.test.js beside this file gets a Node.js process of its own, two at a time; what needs the machine for itself
+ * (interop, stress, the load generator) runs alone afterwards. uvu is quiet in cases that must not pass, so they are
  * failures here: a file that runs no test, a suite whose `before` threw (fewer tests passed than there are), a file
  * that ends before its totals, and one that does not end (it and its children are killed).
  *
@@ -70,7 +70,7 @@ function sourceName(filter: string): string {
 }
 
 function needsTheMachine(name: string): boolean {
-  return name.startsWith('test/interop/') || name.startsWith('test/stress/');
+  return ['test/interop/', 'test/stress/', 'test/bench/'].some((folder) => name.startsWith(folder));
 }
 
 async function runAll(tests: readonly TestFile[], atATime: number): Promise<Outcome[]> {

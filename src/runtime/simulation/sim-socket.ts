@@ -31,6 +31,8 @@ const DEAF: SocketEvents = { onData: () => undefined, onDrained: () => undefined
 class Pipe {
   readonly unsent: Buffer[] = [];
   unsentBytes = 0;
+  /** Something written did not leave at once: the writer hears when it has. */
+  isBehind = false;
   /** On the way, in order; the pieces' arrivals are events of their own. */
   readonly flying: Buffer[] = [];
   readonly arrived: Buffer[] = [];
@@ -82,10 +84,16 @@ export class SimSocket implements Socket {
   write(chunk: Buffer): boolean {
     const { outgoing } = this;
     if (this.isOver || outgoing.isEnding || chunk.length === 0) return true;
-    outgoing.unsent.push(chunk);
+    const isTaken = this.connection.takesAtOnce(this, chunk.length);
+    outgoing.unsent.push(isTaken ? Buffer.from(chunk) : chunk);
     outgoing.unsentBytes += chunk.length;
-    this.connection.pumpSoon(this);
-    return false;
+    if (isTaken) {
+      this.connection.pump(this);
+    } else {
+      outgoing.isBehind = true;
+      this.connection.pumpSoon(this);
+    }
+    return isTaken;
   }
 
   pause(): void {
@@ -225,11 +233,18 @@ export class Connection {
     this.medium.time.after(this.medium.random.unit() * 10 * MICROSECOND, () => this.read(socket));
   }
 
+  /** Whether the kernel takes all of a write there and then: often it does when it has room. */
+  takesAtOnce(from: SimSocket, bytes: number): boolean {
+    const { unsentBytes, windowUsed } = from.outgoing;
+    const hasRoom = this.isConnected && !this.isBroken && unsentBytes === 0 && windowUsed + bytes <= this.window;
+    return hasRoom && this.medium.random.chance(0.7);
+  }
+
   /** Sends what the window allows. */
-  private pump(from: SimSocket): void {
+  pump(from: SimSocket): void {
     if (!this.isConnected || this.isBroken) return;
     const pipe = from.outgoing;
-    const hadUnsent = pipe.unsentBytes > 0;
+    const wasBehind = pipe.isBehind;
     while (pipe.unsentBytes > 0 && pipe.windowUsed < this.window) {
       const first = pipe.unsent[0]!;
       const { random } = this.medium;
@@ -244,7 +259,8 @@ export class Connection {
       this.scheduleArrival(from, () => this.arrive(from));
     }
     if (pipe.unsentBytes > 0) return;
-    if (hadUnsent && !from.isOver) from.events.onDrained();
+    pipe.isBehind = false;
+    if (wasBehind && !from.isOver) from.events.onDrained();
     if (from.isClosing) this.closedByPeer(from);
     if (pipe.isEnding && !pipe.isEndOnTheWay) {
       pipe.isEndOnTheWay = true;

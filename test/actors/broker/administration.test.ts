@@ -39,13 +39,14 @@ unknown.run();
 const configuration = suite('broker: settings as tools see and change them');
 
 configuration('lines that can be read back, with a version', () => {
-  const broker = new BrokerDriver().start();
+  const broker = new BrokerDriver({ settings: 'listenPort=0\n' }).start();
   const { command, body } = broker.ask(broker.open(), RequestCode.GET_BROKER_CONFIG);
   const { entries, problems } = parseProperties(body.toString());
   assert.is(problems.length, 0);
   const values = new Map(entries.map(({ key, value }) => [key, value]));
   assert.is(values.get('brokerName'), 'broker-a');
   assert.is(values.get('defaultTopicQueueNums'), '8');
+  assert.equal([values.get('listenPort'), values.get('haListenPort')], ['10911', '10912']);
   assert.match(command.ext.get('version')!, /^\{"counter":0,"timestamp":\d+\}$/);
 });
 

@@ -6,8 +6,9 @@ import { requests } from '../../../remoting/requests.js';
 import { answerLater, LATER, OK, okText, on, peer } from './answer.js';
 
 export const configurationProcessors = [
-  on(requests.getBrokerConfig, ({ configuration, settings }) => ({
-    ...okText(configuration.text(settings)),
+  on(requests.getBrokerConfig, ({ configuration, settings, port, haPort }) => ({
+    // Port 0 means any free one: the answer says which.
+    ...okText(configuration.text({ ...settings, listenPort: port, haListenPort: haPort })),
     ext: encodeHeader(requests.getBrokerConfig.response, { version: encodeText(dataVersion, configuration.version) }),
   })),
 

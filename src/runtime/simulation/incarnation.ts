@@ -42,6 +42,10 @@ export interface ProcessSpec {
   readonly directory: Directory;
   /** The actor that owns the listeners. */
   readonly front: ActorId;
+  /**
+   * By the names that the plans use. A thread may be held up in the middle of a turn while another one runs, so actors
+   * with scratch memory in module variables need a copy of their modules for each thread, as real threads have.
+   */
   readonly definitions: Readonly<Record<string, AnyActorDefinition>>;
   /** Called at every start of the process: what its units are, and what they are started with. */
   readonly plans: (boot: Boot) => readonly UnitPlan[];

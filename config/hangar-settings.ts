@@ -42,10 +42,16 @@ export const processSettings = {
     max: 1_000_000,
   }),
   outputBytesPerConnection: size(
-    8 * MIB,
+    64 * MIB,
     effective,
-    'Most unsent bytes of a connection whose client does not read; beyond that the connection is closed.',
+    'Most unsent bytes of a connection whose client does not read; beyond that the connection is closed. Room for answers to the pulls that a client makes at once.',
     { min: 64 * KIB, max: GIB },
+  ),
+  outputBytes: size(
+    512 * MIB,
+    effective,
+    'Most unsent bytes of all connections together; beyond that those with most are closed.',
+    { min: MIB, max: 16 * GIB },
   ),
   ringBytes: size(
     8 * MIB,

@@ -25,6 +25,7 @@ import { frontMessages } from './messages.js';
 import type { FrontOptions } from './options.js';
 import { Output } from './output.js';
 import { QuietLog } from './quiet-log.js';
+import { relieve } from './relief.js';
 import { Router } from './route.js';
 import { Stalls } from './stalls.js';
 import type { FrontState } from './state.js';
@@ -114,6 +115,7 @@ function onWrite(state: State, message: MessageOf<typeof frontMessages, 'write'>
     closeConnection(state, connection, 'slow_reader');
     return;
   }
+  if (state.output.waitingBytes > state.options.outputTotalBytes) relieve(state);
   connection.counters.writes.add(1);
   connection.counters.writeBytes.add(message.end - message.start);
 }

@@ -33,6 +33,8 @@ export interface FrontOptions {
   readonly idleTimeoutMs: number;
   /** Answers that one connection may leave unread before it is closed, bytes. */
   readonly outputLimitBytes: number;
+  /** The same of all connections together: beyond it those with most are closed. */
+  readonly outputTotalBytes: number;
   /**
    * Bytes that the unfinished large frames of one unit's connections may take together; at least MAX_FRAME_BYTES.
    * Beyond it connections with a further large frame are not read until others have finished theirs.

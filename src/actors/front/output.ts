@@ -13,6 +13,8 @@ const BUFFER_BYTES = MAX_POOLED_BYTES;
 const MIN_BUFFER_BYTES = 512;
 
 export class Output {
+  /** At least what waits in all connections together: counted when it passes the limit (see relief.ts). */
+  waitingBytes = 0;
   private dirty: Connection[] = [];
   private readonly pool = new BufferPool();
 
@@ -28,6 +30,7 @@ export class Output {
     if (connection.outputBytes + length > connection.output.length) this.makeRoom(connection, length);
     copyBytes(source, start, length, connection.output, connection.outputBytes);
     connection.outputBytes += length;
+    this.waitingBytes += length;
     if (!connection.isDirty) {
       connection.isDirty = true;
       this.dirty.push(connection);

@@ -193,6 +193,7 @@ export class Driver {
       connectionIds: new ArrayBuffer(4),
       idleTimeoutMs: 120_000,
       outputLimitBytes: MIB,
+      outputTotalBytes: 64 * MIB,
       inputLimitBytes: 32 * MIB,
       maxConnections: 1000,
       http: undefined,

@@ -121,6 +121,7 @@ class Echo {
       connectionIds: new SharedArrayBuffer(4),
       idleTimeoutMs: 120_000,
       outputLimitBytes: 32 * MIB,
+      outputTotalBytes: 128 * MIB,
       inputLimitBytes: 32 * MIB,
       maxConnections: 100,
       http: undefined,

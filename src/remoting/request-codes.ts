@@ -119,6 +119,11 @@ export type RequestCode = (typeof RequestCode)[keyof typeof RequestCode];
 
 const names = new Map<number, string>(Object.entries(RequestCode).map(([name, code]) => [code, name]));
 
+/** The protocol has a request of that code. */
+export function isRequestCode(code: number): boolean {
+  return names.has(code);
+}
+
 /** `PULL_MESSAGE` for 11, `code 999` for what is not in the table: for logs and metric labels. */
 export function requestCodeName(code: number): string {
   return names.get(code) ?? `code ${code}`;

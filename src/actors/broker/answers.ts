@@ -31,7 +31,7 @@ export function respond(
   body?: Uint8Array,
 ): void {
   const { scan } = state;
-  if (code !== ResponseCode.SUCCESS) state.counters.refused(scan.code, code);
+  if (code !== ResponseCode.SUCCESS) state.counters.requests.error(scan.code, code);
   if (scan.isOneWay) return;
   const { opaque, serialization } = scan;
   const parts: FrameParts = {

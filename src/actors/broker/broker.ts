@@ -133,7 +133,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     if (status === 'ok') return sendBytes(state, connection, bytes, from, end);
     const code = status === 'slave timeout' ? ResponseCode.FLUSH_SLAVE_TIMEOUT : ResponseCode.FLUSH_DISK_TIMEOUT;
     const frame = withCode(bytes, from, end, code);
-    state.counters.refused(RequestCode.SEND_MESSAGE_V2, code);
+    state.counters.requests.error(RequestCode.SEND_MESSAGE_V2, code);
     sendBytes(state, connection, frame, 0, frame.length);
   };
   const remote = new Remote(context, options.front);
@@ -305,7 +305,7 @@ function onFrame(state: BrokerState, m: Message<'frame'>): void {
 }
 
 function onOther(state: BrokerState, connection: Connection, body: Buffer): void {
-  state.counters.requests(state.scan.code);
+  state.counters.requests.request(state.scan.code);
   handleRequest(state, connection, body);
 }
 
@@ -373,13 +373,13 @@ function endOfBatch(state: BrokerState): void {
 
 function updateGauges(state: BrokerState): void {
   const { counters, log } = state;
-  counters.gauge('hangar_commit_log_end_bytes', log.endOffset);
-  counters.gauge('hangar_commit_log_flushed_bytes', log.flushedOffset);
-  counters.gauge('hangar_commit_log_min_bytes', log.minOffset);
+  counters.logEnd.set(log.endOffset);
+  counters.logFlushed.set(log.flushedOffset);
+  counters.logMin.set(log.minOffset);
   if (state.settings.brokerRole !== 'SLAVE') {
     const lag = state.connectedSlaves === 0 ? 0 : log.endOffset - state.replicatedOffset;
-    counters.gauge('hangar_replication_lag_bytes', lag);
-    counters.gauge('hangar_connected_slaves', state.connectedSlaves);
+    counters.replicationLag.set(lag);
+    counters.connectedSlaves.set(state.connectedSlaves);
   }
 }
 

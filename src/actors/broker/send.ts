@@ -123,7 +123,7 @@ export function onSend(
 ): void {
   const { scan, settings } = state;
   readFields(scan);
-  state.counters.requests(scan.code);
+  state.counters.requests.request(scan.code);
   if (fields.topic < 0 || fields.queueId < 0) {
     return refuse(state, connection, ResponseCode.SYSTEM_ERROR, 'the header field <topic> or <queueId> is missing');
   }

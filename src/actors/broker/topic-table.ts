@@ -6,6 +6,7 @@ import { TOPIC_BYTES_MAX } from '../../message/record.js';
 import { isBrokerOnlyTopic } from '../../message/topics.js';
 import type { TopicConfig } from '../../remoting/bodies/tables.js';
 import { fnv1a } from '../../remoting/request-scan.js';
+import type { TopicCounters } from './counters.js';
 import { queueKey } from '../queue/messages.js';
 import { type DataVersion, firstVersion } from './data-version.js';
 
@@ -60,9 +61,8 @@ export class BrokerTopic {
   indexHash = 0;
   /** Clients may not send to it. */
   readonly isBrokerOnly: boolean;
-  /** Series of the meter, -1 until counted. */
-  messagesSeries = -1;
-  bytesSeries = -1;
+  /** Made with the first message. */
+  counters: TopicCounters | undefined = undefined;
 
   constructor(
     readonly name: string,

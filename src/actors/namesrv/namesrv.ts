@@ -11,7 +11,6 @@ import { MS_PER_SECOND } from '../../base/units.js';
 import type { NamesrvSettings } from '../../../config/schema.js';
 import { Gauge } from '../../../metrics/meter.js';
 import { HEADER_LENGTH_MASK, headerBytes, headerSerialization, type Serialization } from '../../remoting/frame.js';
-import { requestCodeName } from '../../remoting/request-codes.js';
 import { RequestScan } from '../../remoting/request-scan.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { maxResponseBytes, ResponseWriter } from '../../remoting/response-writer.js';
@@ -23,7 +22,7 @@ import { type Answer, fail, type Request } from './answer.js';
 import { KvConfig } from './kv-config.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { type NameServer, processors, unsupported } from './processors.js';
-import { RequestCounters } from './request-counters.js';
+import { RequestCounters } from '../request-counters.js';
 import { RouteCache } from './route-cache.js';
 import { RouteTable } from './route-table.js';
 import { SettingsFile } from './settings-file.js';
@@ -77,7 +76,7 @@ interface ReplyTo {
   readonly serialization: Serialization;
   readonly opaque: number;
   /** Name of the request code in metrics. */
-  readonly code: string;
+  readonly code: number;
 }
 
 export const namesrvActor = actor<State, typeof messages, NamesrvOptions>('namesrv', {
@@ -151,8 +150,8 @@ function onFrame(state: State, message: MessageOf<typeof messages, 'frame'>): vo
   // A name server asks nothing, so nobody has anything to answer.
   if (scan.isResponse) return;
   const handler = processors.get(scan.code);
-  const code = handler === undefined ? UNSUPPORTED : requestCodeName(scan.code);
-  state.counters.request(code).add(1);
+  const code = handler === undefined ? UNSUPPORTED : scan.code;
+  state.counters.request(code);
   // Copied: what is kept of a body must not hold the ring's memory, and inflating needs ordinary memory.
   const body = bodyAt === end ? NO_BODY : Buffer.from(buffer.subarray(bodyAt, end));
   const request: Request = { scan, connection, body };
@@ -164,8 +163,8 @@ function onFrame(state: State, message: MessageOf<typeof messages, 'frame'>): vo
   else respond(state, to, answer);
 }
 
-/** Label of requests that no name server of 4.x knows: one series, whatever clients send. */
-const UNSUPPORTED = 'UNSUPPORTED';
+/** Counts requests that no name server knows, brokers' codes among them: one series, whatever clients send. */
+const UNSUPPORTED = -1;
 
 function onClosed(state: State, { connection }: MessageOf<typeof messages, 'closed'>): void {
   for (const brokerAddr of state.routes.closed(connection)) {
@@ -232,7 +231,7 @@ function respond(state: State, to: ReplyTo, answer: Answer): void {
     respond(state, to, fail(ResponseCode.SYSTEM_ERROR, remark));
     return;
   }
-  if (answer.code !== ResponseCode.SUCCESS) state.counters.error(to.code, answer.code).add(1);
+  if (answer.code !== ResponseCode.SUCCESS) state.counters.error(to.code, answer.code);
   const place = context.begin(front, frontMessages.write, { connection: to.connection }, 0, maxBytes);
   writer.begin(place.buffer, place.view, place.at, to.serialization, answer.code, to.opaque);
   for (const [name, value] of fields) writer.fieldText(name, value);

@@ -1,71 +1,47 @@
 /** What a queue host counts; see metrics/catalog.ts. */
+import { catalog } from '../../../metrics/catalog.js';
+import { type Counter, counter, gauge, type Gauge } from '../../../metrics/meter.js';
 import type { Meter } from '../../runtime/slab.js';
+import { RequestCounters } from '../request-counters.js';
 import type { Topic } from './replica.js';
 
-interface TopicSeries {
-  readonly messages: number;
-  readonly bytes: number;
+interface TopicCounters {
+  readonly messages: Counter;
+  readonly bytes: Counter;
 }
 
 export class HostCounters {
-  private readonly values: Float64Array;
-  private readonly byTopic = new Map<string, TopicSeries>();
-  private readonly byCode = new Map<number, number>();
-  private readonly errors = new Map<string, number>();
-  private readonly heldSeries: number;
+  readonly requests: RequestCounters;
+  readonly held: Gauge;
   /** Since the broker was told of them last: pulls answered with messages and without, and those messages. */
   found = 0;
   missed = 0;
   messages = 0;
+  private readonly byTopic = new Map<string, TopicCounters>();
 
   constructor(
     private readonly meter: Meter,
     private readonly broker: string,
     host: number,
   ) {
-    this.values = meter.values;
-    this.heldSeries = meter.series('hangar_held_pulls', { broker, host: String(host) });
-  }
-
-  /** HOT. */
-  request(code: number): void {
-    let series = this.byCode.get(code);
-    if (series === undefined) {
-      series = this.meter.series('hangar_requests_total', { unit: this.broker, code: String(code) });
-      this.byCode.set(code, series);
-    }
-    this.values[series]!++;
+    this.requests = new RequestCounters(meter, broker);
+    this.held = gauge(meter, catalog.heldPulls, { broker, host: String(host) });
   }
 
   /** HOT. */
   pulled(topic: Topic, messages: number, bytes: number): void {
-    let series = this.byTopic.get(topic.topic);
-    if (series === undefined) {
+    let counters = this.byTopic.get(topic.topic);
+    if (counters === undefined) {
       const labels = { broker: this.broker, topic: topic.topic };
-      series = {
-        messages: this.meter.series('hangar_messages_out_total', labels),
-        bytes: this.meter.series('hangar_message_bytes_out_total', labels),
+      counters = {
+        messages: counter(this.meter, catalog.messagesOut, labels),
+        bytes: counter(this.meter, catalog.messageBytesOut, labels),
       };
-      this.byTopic.set(topic.topic, series);
+      this.byTopic.set(topic.topic, counters);
     }
-    this.values[series.messages]! += messages;
-    this.values[series.bytes]! += bytes;
+    counters.messages.add(messages);
+    counters.bytes.add(bytes);
     this.found++;
     this.messages += messages;
-  }
-
-  refused(requestCode: number, responseCode: number): void {
-    const key = `${requestCode}:${responseCode}`;
-    let series = this.errors.get(key);
-    if (series === undefined) {
-      const labels = { unit: this.broker, code: String(requestCode), response: String(responseCode) };
-      series = this.meter.series('hangar_request_errors_total', labels);
-      this.errors.set(key, series);
-    }
-    this.values[series]!++;
-  }
-
-  held(count: number): void {
-    this.values[this.heldSeries] = count;
   }
 }

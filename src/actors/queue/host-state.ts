@@ -40,6 +40,8 @@ export interface HostState {
 
   readonly heldByConnection: Map<number, Set<HeldPull>>;
   heldCount: number;
+  /** Tags of subscriptions that held pulls brought along. */
+  heldTags: number;
   /** Held pulls to be answered at the end of this batch. */
   woken: HeldPull[];
   deferred: DeferredFrame[];

@@ -9,6 +9,8 @@ export interface QueueHostOptions {
   readonly host: number;
   readonly front: ActorId;
   readonly broker: ActorId;
+  /** Its unit's name (`broker-a`), for metrics. */
+  readonly unit: string;
   /** The broker's log window, to be attached; a slave's host reads its master's when that is in this process. */
   readonly window: RingMemory | undefined;
   /** 40 % of it divides "in memory" from "on disk" (accessMessageInMemoryMaxRatio). */

@@ -2,6 +2,7 @@
  * HOT. PULL_MESSAGE (11) at a queue host: Apache's checks in its order, then the queue, then the answer: at once, or when
  * a message comes (long polling). Source: PullMessageProcessor.java, PullRequestHoldService.java.
  */
+import { KIB } from '../../base/units.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { FieldName, INTEGER_FIELD_BYTES, maxResponseBytes } from '../../remoting/response-writer.js';
 import { brokerMessages } from '../broker/messages.js';
@@ -22,6 +23,11 @@ const NEXT = new FieldName('nextBeginOffset');
 const MIN = new FieldName('minOffset');
 const MAX = new FieldName('maxOffset');
 const HEADER_BYTES_MAX = maxResponseBytes(4, 4 * INTEGER_FIELD_BYTES, 'MESSAGE_WAS_REMOVING', 0);
+
+/** Of the tags that a pull brings along: reading them takes a broker's thread some milliseconds. */
+const SUBSCRIPTION_BYTES_MAX = 64 * KIB;
+/** Tags that the held pulls of a host may have brought along, about 40 bytes each. */
+const HELD_TAGS_MAX = 1_000_000;
 
 /** A pull names something the replica does not know: 'later' if it may know it in a moment. */
 type Checked = 'ok' | 'answered' | 'later';
@@ -117,6 +123,11 @@ function checkOwnSubscription(
   const typeAt = scan.findKey(PullKey.expressionType);
   if (typeAt >= 0 && !scan.equals(typeAt, TAG)) return fail(ResponseCode.SYSTEM_ERROR, NO_PROPERTY_FILTER);
   const textAt = scan.findKey(PullKey.subscription);
+  const textBytes = textAt < 0 ? 0 : scan.unescapedLength(textAt);
+  if (textBytes > SUBSCRIPTION_BYTES_MAX) {
+    const remark = `parse the consumer's subscription failed: it has ${textBytes} bytes, at most ${SUBSCRIPTION_BYTES_MAX}: subscribe to fewer tags`;
+    return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, remark);
+  }
   const codes = textAt < 0 ? undefined : codesOfText(scan.string(textAt));
   if (codes === 'bad') return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed");
   request.codes = codes;
@@ -177,15 +188,21 @@ function select(state: HostState, queue: Queue, request: PullRequest): number {
   return CODE_OF[selection.status];
 }
 
+/** Those of a heartbeat are kept once for the group, those that the pull brings along with the pull. */
+function ownTags(request: PullRequest): number {
+  return request.has(PullFlag.SUBSCRIPTION) ? (request.codes?.size ?? 0) : 0;
+}
+
 /** Parks the pull; false when the bound is reached: it is answered with nothing at once. */
 function hold(state: HostState, queue: Queue, request: PullRequest): boolean {
   const { settings } = state.options;
-  if (state.heldCount >= settings.pullHoldMax) return false;
+  const tags = ownTags(request);
+  if (state.heldCount >= settings.pullHoldMax || state.heldTags + tags > HELD_TAGS_MAX) return false;
   const { longPollingEnable, shortPollingTimeMills } = state.replica.broker;
   const forMs = longPollingEnable ? request.suspendTimeoutMs : shortPollingTimeMills;
   const untilMs = state.context.clock.monotonic() + forMs;
   const held: HeldPull = { queue, request: request.copy(), untilMs, isHeld: true, isWoken: false };
-  queue.held.push(held);
+  queue.held.add(held);
   let ofConnection = state.heldByConnection.get(request.connection);
   if (ofConnection === undefined) {
     ofConnection = new Set();
@@ -193,7 +210,8 @@ function hold(state: HostState, queue: Queue, request: PullRequest): boolean {
   }
   ofConnection.add(held);
   state.heldCount++;
-  state.counters.held(state.heldCount);
+  state.heldTags += tags;
+  state.counters.held.set(state.heldCount);
   return true;
 }
 
@@ -201,12 +219,13 @@ function hold(state: HostState, queue: Queue, request: PullRequest): boolean {
 export function release(state: HostState, held: HeldPull): void {
   if (!held.isHeld) return;
   held.isHeld = false;
-  held.queue.removeHeld(held);
+  held.queue.held.delete(held);
   const ofConnection = state.heldByConnection.get(held.request.connection);
   ofConnection?.delete(held);
   if (ofConnection?.size === 0) state.heldByConnection.delete(held.request.connection);
   state.heldCount--;
-  state.counters.held(state.heldCount);
+  state.heldTags -= ownTags(held.request);
+  state.counters.held.set(state.heldCount);
 }
 
 /** Answers a held pull with what there is now, found or not. */

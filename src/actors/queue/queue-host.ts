@@ -2,6 +2,7 @@
  * Hosts the queue actors of one broker on one thread: finds (or starts) the one that a pull or a dispatch is for, and
  * keeps what they share: the replica of the broker's tables, open files, the log reader, the table of held pulls.
  */
+import { KIB } from '../../base/units.js';
 import { ENTRY, entryTagsCode } from '../../store/consume-queue-entry.js';
 import { FileCache } from '../../store/file-cache.js';
 import { LogReader } from '../../store/log-reader.js';
@@ -35,6 +36,8 @@ const HOLD_SWEEP_MS = 200;
 /** How long a pull waits for a replica that does not know its group, topic or subscription yet. */
 const REPLICA_WAIT_MS = 200;
 const DEFERRED_MAX = 1024;
+/** A pull is a short header and no body; a longer one is answered at once with what is known. */
+const DEFERRED_FRAME_BYTES_MAX = 64 * KIB;
 const IDLE_SWEEP_MS = 5_000;
 /** As often as the broker takes samples of what pulls did. */
 const REPORT_MS = 1_000;
@@ -90,10 +93,11 @@ function start(context: Context, options: QueueHostOptions): HostState {
     syncing: undefined,
     heldByConnection: new Map(),
     heldCount: 0,
+    heldTags: 0,
     woken: [],
     deferred: [],
     replicaChanged: false,
-    counters: new HostCounters(context.meter, context.name, options.host),
+    counters: new HostCounters(context.meter, options.unit, options.host),
     scan: new RequestScan(),
     writer: new ResponseWriter(),
     request: new PullRequest(),
@@ -119,7 +123,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
 
 function onFrame(state: HostState, m: Message<'frame'>): void {
   if (handleFrame(state, m.connection, m.buffer, m.view, m.start, true)) return;
-  if (state.deferred.length >= DEFERRED_MAX) {
+  if (state.deferred.length >= DEFERRED_MAX || m.end - m.start > DEFERRED_FRAME_BYTES_MAX) {
     handleFrame(state, m.connection, m.buffer, m.view, m.start, false);
     return;
   }
@@ -147,7 +151,7 @@ function handleFrame(
     return true;
   }
   if (scan.isResponse) return true;
-  if (mayWait) state.counters.request(scan.code);
+  if (mayWait) state.counters.requests.request(scan.code);
   switch (scan.code) {
     case RequestCode.PULL_MESSAGE:
       return onPull(state, connection, mayWait);
@@ -237,7 +241,7 @@ function onDispatch(state: HostState, m: Message<'dispatch'>): void {
     queue.isDirty = true;
     state.dirty.add(queue);
   }
-  if (queue.held.length > 0) wake(state, queue, m.buffer, entriesAt, m.count);
+  if (queue.held.size > 0) wake(state, queue, m.buffer, entriesAt, m.count);
 }
 
 /** Marks the held pulls whose filter one of the new entries passes; they are answered at the end of the batch. */

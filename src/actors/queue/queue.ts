@@ -18,7 +18,7 @@ export interface HeldPull {
 }
 
 export class Queue {
-  readonly held: HeldPull[] = [];
+  readonly held = new Set<HeldPull>();
   /** Monotonic ms of the last message or pull. */
   lastUsedMs = 0;
   isDirty = false;
@@ -35,10 +35,5 @@ export class Queue {
     if (queueId !== this.queueId || length !== this.topicBytes.length) return false;
     for (let i = 0; i < length; i++) if (this.topicBytes[i] !== topicBytes[start + i]) return false;
     return true;
-  }
-
-  removeHeld(held: HeldPull): void {
-    const at = this.held.indexOf(held);
-    if (at >= 0) this.held.splice(at, 1);
   }
 }

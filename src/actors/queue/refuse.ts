@@ -29,6 +29,6 @@ export function respond(
 /** The remark may quote the request; it is cut, because a request may be larger than an answer can be. */
 export function refuse(state: HostState, connection: number, code: number, remark: string): void {
   const cut = remark.length > REMARK_CHARACTERS_MAX ? `${remark.slice(0, REMARK_CHARACTERS_MAX)}...` : remark;
-  state.counters.refused(state.scan.code, code);
+  state.counters.requests.error(state.scan.code, code);
   respond(state, connection, code, cut);
 }

@@ -88,7 +88,7 @@ export function answer(state: BrokerState, { id }: Connection, { code, remark, e
 export function answerLater(state: BrokerState, { id }: Connection): (answer: Answer) => void {
   const { opaque, serialization, isOneWay, code: requestCode } = state.scan;
   return ({ code, remark, ext, body }) => {
-    if (code !== ResponseCode.SUCCESS) state.counters.refused(requestCode, code);
+    if (code !== ResponseCode.SUCCESS) state.counters.requests.error(requestCode, code);
     if (isOneWay) return;
     const parts = { code, opaque, flag: Flag.RESPONSE, serialization, remark };
     sendFrame(state, id, ext === undefined ? parts : { ...parts, ext }, body);

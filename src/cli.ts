@@ -28,7 +28,11 @@ program
   .command('up')
   .description('start name servers and brokers in one process')
   .addOption(new Option('--topology <name>', 'a packaged topology').choices(TOPOLOGY_NAMES).default('2m-2s-sync'))
-  .option('--config <directory>', 'a directory of .properties files, one a role, instead of --topology')
+  .addOption(
+    new Option('--config <directory>', 'a directory of .properties files, one a role, instead of --topology').conflicts(
+      'topology',
+    ),
+  )
   .option('--store <directory>', 'where the stores of all roles are (default: ./hangar-store)')
   .option('--port-offset <n>', 'added to every port', offset)
   .option('--ephemeral', 'free ports instead of the configured ones')

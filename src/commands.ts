@@ -81,7 +81,7 @@ interface RunOptions {
 }
 
 async function run(topology: Topology, options: RunOptions): Promise<void> {
-  const log = pino({ level: process.env.HANGAR_LOG ?? 'warn' }, pino.destination({ dest: 2, sync: true }));
+  const log = pino({ level: logLevel() }, pino.destination({ dest: 2, sync: true }));
   for (const line of diskWarnings(topology)) console.error(`warning: ${line}`);
   let cluster: Cluster | undefined;
   const signals = stopOnSignals(() => cluster, log);
@@ -104,6 +104,17 @@ async function run(topology: Topology, options: RunOptions): Promise<void> {
   if (options.table) printTable(cluster);
   console.log(readyLine(topology, cluster));
   await signals;
+}
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'];
+
+/** Environment variable HANGAR_LOG. */
+function logLevel(): string {
+  const wanted = process.env.HANGAR_LOG ?? '';
+  if (wanted === '') return 'warn';
+  if (LOG_LEVELS.includes(wanted)) return wanted;
+  console.error(`hangar: HANGAR_LOG=${wanted}: allowed: ${LOG_LEVELS.join(', ')}`);
+  return process.exit(ExitCode.USAGE);
 }
 
 /** A signal stops in order; another one, later than a doubled one would be, stops at once. */

@@ -98,13 +98,28 @@ function emptying(role: string, path: string, remove: () => void): void {
   }
 }
 
+/** Files that a store consists of, by directory: whatever else lies there is somebody's and stays. */
+const LOG_FILE = /^\d{20}$/;
+const INDEX_FILE = /^\d{17}$/;
+const CONFIG_FILE =
+  /^(topics|subscriptionGroup|consumerOffset|delayOffset|consumerFilter|lmqConsumerOffset)\.json(\.\w+)?$/;
+
+/** Removes a broker's store; not the lock file, which is locked, and nothing that no broker put there. */
 function empty(disk: NodeDisk, settings: BrokerSettings): void {
   const root = settings.storePathRootDir;
-  disk.removeTree(settings.storePathCommitLog);
-  for (const name of disk.list(root)) {
-    // The lock file stays: it is locked.
-    if (`${root}/${name}` !== storePath.lock(root)) disk.removeTree(`${root}/${name}`);
+  const removeFiles = (directory: string, name: RegExp): void => {
+    for (const file of disk.list(directory)) if (name.test(file)) disk.remove(`${directory}/${file}`);
+  };
+  removeFiles(settings.storePathCommitLog, LOG_FILE);
+  removeFiles(storePath.index(root), INDEX_FILE);
+  removeFiles(storePath.config(root), CONFIG_FILE);
+  for (const topic of disk.list(storePath.consumeQueues(root))) {
+    for (const queueId of disk.list(`${storePath.consumeQueues(root)}/${topic}`)) {
+      removeFiles(storePath.consumeQueue(root, topic, Number(queueId)), LOG_FILE);
+    }
   }
+  disk.remove(storePath.checkpoint(root));
+  disk.remove(storePath.abort(root));
 }
 
 /** What recovery has to know of a broker's settings. */

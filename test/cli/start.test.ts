@@ -101,7 +101,8 @@ for (const [topology, roles] of [
 }
 
 start('--fresh starts with an empty store, without it everything is as before', async () => {
-  const args = ['--config', oneBroker(), '--ephemeral', '--store', temporaryDirectory()];
+  const store = temporaryDirectory();
+  const args = ['--config', oneBroker(), '--ephemeral', '--store', store];
   const maxOffset = (hangar: HangarUp) =>
     withClient(hangar.addresses.get('broker-a')!, async (client) => {
       const answer = await client.call(Code.MAX_OFFSET, { topic: 'broker-a', queueId: 0 });
@@ -124,10 +125,13 @@ start('--fresh starts with an empty store, without it everything is as before', 
     assert.is(await maxOffset(hangar), 1);
     assert.is(await kvValue(hangar), 'yes');
   });
+  const notOurs = join(store, 'broker-a', 'config', 'notes.txt');
+  writeFileSync(notOurs, 'mine');
   await whileUp([...args, '--fresh'], async (hangar) => {
     assert.is(await maxOffset(hangar), 0);
     assert.is(await kvValue(hangar), undefined);
   });
+  assert.ok(existsSync(notOurs), 'what no broker wrote stays');
 });
 
 const PUT_KV = 100;

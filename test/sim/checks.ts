@@ -247,7 +247,7 @@ function leaksOf(world: World): string[] {
       if (host.deferred.length > 0 || host.woken.length > 0) leaks.push(`${name}: pulls in between`);
       for (const candidates of host.queues.values()) {
         for (const queue of candidates)
-          if (queue.held.length > 0) leaks.push(`${name}: ${queue.topic}-${queue.queueId} holds pulls`);
+          if (queue.held.size > 0) leaks.push(`${name}: ${queue.topic}-${queue.queueId} holds pulls`);
       }
     }
   }

@@ -2,9 +2,11 @@
 import * as assert from 'uvu/assert';
 import { mqadmin } from '../support/apache.js';
 import { javaTools } from '../support/apache-toolchain.js';
-import { produce, sorted } from './harness/facts.js';
+import { consume, produce, sorted } from './harness/facts.js';
 import { clusterSuite } from './harness/interop-suite.js';
+import { until } from './harness/process.js';
 import { aliOnsClient } from './harness/programs.js';
+import { createTopic } from './harness/remoting.js';
 import type { Cluster } from './harness/servers.js';
 
 const suite = await clusterSuite('mqadmin', (await javaTools()).missing);
@@ -99,6 +101,21 @@ suite.test('brokerStatus tells the state of one broker', async (cluster) => {
   for (const key of [...keys, 'dispatchBehindBytes', 'earliestMessageTimeStamp', 'putMessageDistributeTime']) {
     assert.ok(status.has(key), `${key} in ${[...status.keys()]}`);
   }
+});
+
+suite.test('brokerStatus counts what was sent and read today', async (cluster) => {
+  const master = cluster.brokers.find((broker) => broker.name === 'broker-a' && broker.id === 0)!;
+  const count = async (key: string): Promise<number> =>
+    Number(new RegExp(`^${key} +: (\\d+)$`, 'm').exec(await output(cluster, 'brokerStatus', '-b', master.address))![1]);
+  const before = { sent: await count('msgPutTotalTodayNow'), read: await count('msgGetTotalTodayNow') };
+  const topic = 'mqadmin-counted';
+  await createTopic({ ...cluster, brokers: [master] }, topic);
+  await produce(aliOnsClient(), cluster, { topic, prefix: 'counted', count: 30 });
+  await consume(aliOnsClient(), cluster, { topic, group: 'mqadmin-counted-group', count: 30 });
+  assert.ok((await count('msgPutTotalTodayNow')) >= before.sent + 30);
+  await until('what was read is counted', 10_000, async () =>
+    (await count('msgGetTotalTodayNow')) >= before.read + 30 ? true : undefined,
+  );
 });
 
 suite.run();

@@ -6,19 +6,11 @@ import type { FileCache } from '../../store/file-cache.js';
 import type { LogReader } from '../../store/log-reader.js';
 import type { HostCounters } from './counters.js';
 import type { Selection } from './get-messages.js';
+import type { Deferred } from './deferred.js';
 import type { QueueHostOptions } from './options.js';
 import type { PullRequest } from './pull-request.js';
 import type { HeldPull, Queue } from './queue.js';
 import type { Replica } from './replica.js';
-
-/** A pull that named something the replica does not know (yet): tried again when the replica changes. */
-export interface DeferredFrame {
-  readonly connection: number;
-  /** Header word, header and body as they came. */
-  readonly frame: Buffer;
-  /** Monotonic ms at which it is answered with what is known. */
-  readonly untilMs: number;
-}
 
 export interface HostState {
   readonly context: Context;
@@ -44,8 +36,7 @@ export interface HostState {
   heldTags: number;
   /** Held pulls to be answered at the end of this batch. */
   woken: HeldPull[];
-  deferred: DeferredFrame[];
-  replicaChanged: boolean;
+  readonly deferred: Deferred;
 
   readonly counters: HostCounters;
   readonly scan: RequestScan;

@@ -81,12 +81,11 @@ function check(state: HostState, request: PullRequest, mayWait: boolean): Checke
     return fail(ResponseCode.SYSTEM_ERROR, 'the header field <consumerGroup> or <topic> is missing');
   }
   const group = replica.groups.find(scan, groupAt);
+  state.deferred.wantedGroup = undefined;
   if (group?.settings === undefined) {
     const name = scan.string(groupAt);
-    if (mayWait) {
-      state.context.send(options.broker, brokerMessages.groupWanted, { value: { group: name } });
-      return 'later';
-    }
+    state.deferred.wantedGroup = name;
+    if (mayWait) return 'later';
     const text = `subscription group [${name}] does not exist, See http://rocketmq.apache.org/docs/faq/ for further details.`;
     return fail(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, text);
   }

@@ -2,7 +2,6 @@
  * Hosts the queue actors of one broker on one thread: finds (or starts) the one that a pull or a dispatch is for, and
  * keeps what they share: the replica of the broker's tables, open files, the log reader, the table of held pulls.
  */
-import { KIB } from '../../base/units.js';
 import { ENTRY, entryTagsCode } from '../../store/consume-queue-entry.js';
 import { FileCache } from '../../store/file-cache.js';
 import { LogReader } from '../../store/log-reader.js';
@@ -19,7 +18,8 @@ import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
 import { HostCounters } from './counters.js';
 import { Selection } from './get-messages.js';
-import type { DeferredFrame, HostState } from './host-state.js';
+import { Deferred } from './deferred.js';
+import type { HostState } from './host-state.js';
 import { queueMessages } from './messages.js';
 import type { QueueHostOptions } from './options.js';
 import { answerHeld, onPull, release } from './pull.js';
@@ -33,11 +33,6 @@ type Message<K extends keyof typeof queueMessages> = MessageOf<typeof queueMessa
 
 /** How often held pulls are looked through for those whose time is over. */
 const HOLD_SWEEP_MS = 200;
-/** How long a pull waits for a replica that does not know its group, topic or subscription yet. */
-const REPLICA_WAIT_MS = 200;
-const DEFERRED_MAX = 1024;
-/** A pull is a short header and no body; a longer one is answered at once with what is known. */
-const DEFERRED_FRAME_BYTES_MAX = 64 * KIB;
 const IDLE_SWEEP_MS = 5_000;
 /** As often as the broker takes samples of what pulls did. */
 const REPORT_MS = 1_000;
@@ -56,12 +51,13 @@ export const queueHostActor = actor('queue-host', {
     logRange: (state: HostState, m: Message<'logRange'>) => onLogRange(state, m.minOffset, m.endOffset),
     topic: (state: HostState, m: Message<'topic'>) => {
       state.replica.setTopic(m.value);
-      state.replicaChanged = true;
+      state.deferred.hasReplicaChanged = true;
     },
     topicDeleted: (state: HostState, m: Message<'topicDeleted'>) => onTopicDeleted(state, m.value.topic),
     group: (state: HostState, m: Message<'group'>) => {
       state.replica.setGroup(m.value);
-      state.replicaChanged = true;
+      state.deferred.hasReplicaChanged = true;
+      if (m.value.settings === undefined) state.deferred.deny(m.value.group);
     },
     broker: (state: HostState, m: Message<'broker'>) => {
       state.replica.broker = m.value;
@@ -95,8 +91,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     heldCount: 0,
     heldTags: 0,
     woken: [],
-    deferred: [],
-    replicaChanged: false,
+    deferred: new Deferred(),
     counters: new HostCounters(context.meter, options.unit, options.host),
     scan: new RequestScan(),
     writer: new ResponseWriter(),
@@ -123,14 +118,8 @@ function start(context: Context, options: QueueHostOptions): HostState {
 
 function onFrame(state: HostState, m: Message<'frame'>): void {
   if (handleFrame(state, m.connection, m.buffer, m.view, m.start, true)) return;
-  if (state.deferred.length >= DEFERRED_MAX || m.end - m.start > DEFERRED_FRAME_BYTES_MAX) {
-    handleFrame(state, m.connection, m.buffer, m.view, m.start, false);
-    return;
-  }
-  const frame = Buffer.from(m.buffer.subarray(m.start, m.end));
-  const untilMs = state.context.clock.monotonic() + REPLICA_WAIT_MS;
-  state.deferred.push({ connection: m.connection, frame, untilMs });
-  if (state.deferred.length === 1) state.context.after(REPLICA_WAIT_MS, () => retryDeferred(state));
+  if (state.deferred.add(state, m.connection, m.buffer, m.start, m.end)) return;
+  handleFrame(state, m.connection, m.buffer, m.view, m.start, false);
 }
 
 /** False when the request should be tried again after the replica has changed. */
@@ -222,9 +211,7 @@ function storeTimeOf(state: HostState, commitLogOffset: number, sizeBytes: numbe
 function onClosed(state: HostState, m: Message<'closed'>): void {
   const held = state.heldByConnection.get(m.connection);
   if (held !== undefined) for (const one of [...held]) release(state, one);
-  if (state.deferred.length > 0) {
-    state.deferred = state.deferred.filter(({ connection }) => connection !== m.connection);
-  }
+  state.deferred.closed(m.connection);
 }
 
 // ---- what the broker says
@@ -277,10 +264,7 @@ function onTopicDeleted(state: HostState, topic: string): void {
 // ---- periodic work
 
 function endOfBatch(state: HostState): void {
-  if (state.replicaChanged) {
-    state.replicaChanged = false;
-    if (state.deferred.length > 0) retryDeferred(state);
-  }
+  state.deferred.retry(state, handleFrame);
   answerWoken(state);
 }
 
@@ -295,22 +279,6 @@ function answerWoken(state: HostState): void {
   }
   state.woken = next === woken.length ? [] : woken.slice(next);
   if (state.woken.length > 0) context.onceOpen(options.front, 'reply', () => answerWoken(state));
-}
-
-function retryDeferred(state: HostState): void {
-  const deferred = state.deferred;
-  const nowMs = state.context.clock.monotonic();
-  const stillWaiting: DeferredFrame[] = [];
-  for (const one of deferred) {
-    const view = new DataView(one.frame.buffer, one.frame.byteOffset, one.frame.length);
-    const mayWait = one.untilMs > nowMs;
-    if (!handleFrame(state, one.connection, one.frame, view, 0, mayWait)) stillWaiting.push(one);
-  }
-  state.deferred = stillWaiting;
-  if (stillWaiting.length > 0) {
-    const waitMs = stillWaiting[0]!.untilMs - nowMs;
-    state.context.after(waitMs, () => retryDeferred(state));
-  }
 }
 
 function sweepHeld(state: HostState): void {

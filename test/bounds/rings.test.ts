@@ -1,0 +1,89 @@
+/** Bounds of the rings between threads: what comes faster than it is handled waits outside. One test a row of docs/architecture.md. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { until } from '../interop/harness/process.js';
+import { embedded } from '../support/embedded.js';
+import { metric, oneBroker } from '../support/hangar-process.js';
+import {
+  type Answer,
+  Code,
+  frame,
+  RemotingClient,
+  readQueue,
+  requestHeader,
+  sendFields,
+} from '../support/remoting-client.js';
+
+const RING_BYTES = 64 * 1024;
+
+/** Sends them all before it reads any answer. */
+function sendAll(
+  client: RemotingClient,
+  topic: string,
+  count: number,
+  queues: number,
+  bodyBytes: number,
+): Promise<Answer>[] {
+  const frames: Buffer[] = [];
+  const answers: Promise<Answer>[] = [];
+  for (let n = 1; n <= count; n++) {
+    answers.push(client.answerTo(n));
+    const body = Buffer.from(String(n).padEnd(bodyBytes, '.'));
+    frames.push(frame(requestHeader(Code.SEND, n, sendFields(topic, n % queues)), body));
+  }
+  client.write(Buffer.concat(frames));
+  return answers;
+}
+
+const bounds = suite('bounds: rings');
+
+bounds('ring front - worker: the sockets that feed a full one are paused, nothing is lost', async () => {
+  const config = oneBroker({}, { ringBytes: RING_BYTES });
+  await embedded(config, async ({ cluster, metrics }) => {
+    const address = cluster.addressOf('broker-a');
+    const clients = await Promise.all(Array.from({ length: 4 }, () => RemotingClient.connect(address)));
+    const answers = await Promise.all(clients.flatMap((client) => sendAll(client, 'broker-a', 1_000, 1, 4_000)));
+    const offsets = answers.map(({ code, fields }) => (code === 0 ? Number(fields.queueOffset) : -1));
+    // Of one connection in the order in which they were sent, of all together each once.
+    for (let client = 0; client < 4; client++) {
+      const own = offsets.slice(client * 1_000, (client + 1) * 1_000);
+      assert.equal(
+        own,
+        own.toSorted((a, b) => a - b),
+      );
+    }
+    assert.equal(
+      offsets.toSorted((a, b) => a - b),
+      Array.from({ length: 4_000 }, (_, n) => n),
+    );
+    assert.ok((await metric(metrics, 'hangar_input_stalls_total', { unit: 'broker-a' })) > 0, 'sockets were paused');
+    for (const client of clients) client.close();
+  });
+});
+
+bounds('ring worker - worker: a queue host that falls behind is told everything again from the log', async () => {
+  // With three workers for one broker its queue hosts have threads of their own.
+  const config = oneBroker({}, { workerThreads: 3, workerRingBytes: RING_BYTES });
+  const queues = 1_024;
+  await embedded(config, async ({ cluster, metrics }) => {
+    const client = await RemotingClient.connect(cluster.addressOf('broker-a'));
+    const count = 20 * queues;
+    const answers = await Promise.all(sendAll(client, 'BenchmarkTest', count, queues, 10));
+    assert.equal([...new Set(answers.map(({ code }) => code))], [0]);
+    const stalls = await metric(metrics, 'hangar_ring_stalls_total', { lane: 'request' });
+    assert.ok(stalls > 0, 'a ring between two workers was full');
+    for (let queueId = 0; queueId < queues; queueId++) {
+      // It is behind for a moment, and then it has everything.
+      const messages = await until(`20 messages in queue ${queueId}`, 10_000, async () => {
+        const found = await readQueue(client, 'BenchmarkTest', queueId);
+        return found.length === 20 ? found : undefined;
+      });
+      for (const [index, { queueOffset, body }] of messages.entries()) {
+        assert.equal([queueOffset, Number.parseInt(body.toString(), 10) % queues], [index, queueId]);
+      }
+    }
+    client.close();
+  });
+});
+
+bounds.run();

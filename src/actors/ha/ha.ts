@@ -42,6 +42,8 @@ interface HaState {
 
   // ---- as slave
   masterAddress: string;
+  /** A master of another process, said once. */
+  foreignMaster: string;
   connection: number;
   /** The master's HA actor and its side of the connection. */
   master: ActorId;
@@ -91,6 +93,7 @@ function start(context: Context, options: HaOptions): HaState {
     acknowledged: 0,
     acknowledgementsChanged: false,
     masterAddress: '',
+    foreignMaster: '',
     connection: 0,
     master: -1,
     masterConnection: 0,
@@ -202,8 +205,11 @@ function onDialed(state: HaState, m: Message<'dialed'>): void {
   state.master = m.peerActor;
   state.masterConnection = m.peerConnection;
   if (m.peerActor < 0) {
-    const text = `${state.masterAddress} is the master of another process: replication over TCP comes with a later version`;
-    state.context.log.warn(text);
+    if (state.foreignMaster !== state.masterAddress) {
+      state.foreignMaster = state.masterAddress;
+      const text = `${state.masterAddress} is the master of another process: replication over TCP comes with a later version`;
+      state.context.log.warn(text);
+    }
     state.context.send(state.options.front, frontMessages.close, { connection: m.connection });
     state.redialMs = LAST_REDIAL_MS;
     return;

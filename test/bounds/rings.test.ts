@@ -72,12 +72,14 @@ bounds('ring worker - worker: a queue host that falls behind is told everything 
     assert.equal([...new Set(answers.map(({ code }) => code))], [0]);
     const stalls = await metric(metrics, 'hangar_ring_stalls_total', { lane: 'request' });
     assert.ok(stalls > 0, 'a ring between two workers was full');
-    for (let queueId = 0; queueId < queues; queueId++) {
-      // It is behind for a moment, and then it has everything.
-      const messages = await until(`20 messages in queue ${queueId}`, 10_000, async () => {
-        const found = await readQueue(client, 'BenchmarkTest', queueId);
-        return found.length === 20 ? found : undefined;
-      });
+    const readAll = () =>
+      Promise.all(Array.from({ length: queues }, (_, queueId) => readQueue(client, 'BenchmarkTest', queueId)));
+    // It is behind for a moment, and then it has everything.
+    const all = await until('20 messages in every queue', 10_000, async () => {
+      const found = await readAll();
+      return found.every((messages) => messages.length === 20) ? found : undefined;
+    });
+    for (const [queueId, messages] of all.entries()) {
       for (const [index, { queueOffset, body }] of messages.entries()) {
         assert.equal([queueOffset, Number.parseInt(body.toString(), 10) % queues], [index, queueId]);
       }

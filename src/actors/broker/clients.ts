@@ -2,6 +2,7 @@
  * Who is connected: producers and consumers by group and connection, with what consumers subscribe to.
  * Source: ProducerManager.java, ConsumerManager.java, ConsumerGroupInfo.java.
  */
+import { MIB } from '../../base/units.js';
 import type { ConsumerData, SubscriptionData } from '../../remoting/bodies/heartbeat.js';
 
 export interface Channel {
@@ -45,10 +46,24 @@ export const CHANNEL_EXPIRES_MS = 120_000;
 /** Bounds: beyond them a heartbeat is refused. */
 export const GROUPS_MAX = 100_000;
 export const SUBSCRIPTIONS_PER_GROUP_MAX = 10_000;
+/** Newest heartbeats of all connections together: what is remembered of them is a few times as much. */
+export const HEARTBEAT_BYTES_MAX = 128 * MIB;
 
 export class ClientRegistry {
   readonly producers = new Map<string, Map<number, Channel>>();
   readonly consumers = new Map<string, ConsumerGroup>();
+  /** Length of the newest heartbeat, by connection. */
+  private readonly heartbeats = new Map<number, number>();
+  private heartbeatBytes = 0;
+
+  /** Of every heartbeat, before it is taken; false when there is no room for what it says. */
+  hasRoom(connection: number, bytes: number): boolean {
+    const more = bytes - (this.heartbeats.get(connection) ?? 0);
+    if (more > 0 && this.heartbeatBytes + more > HEARTBEAT_BYTES_MAX) return false;
+    this.heartbeats.set(connection, bytes);
+    this.heartbeatBytes += more;
+    return true;
+  }
 
   registerProducer(group: string, channel: Channel): void {
     let channels = this.producers.get(group);
@@ -102,6 +117,8 @@ export class ClientRegistry {
 
   /** Takes a closed connection out everywhere; returns the consumer groups that lost a member. */
   connectionClosed(connection: number): string[] {
+    this.heartbeatBytes -= this.heartbeats.get(connection) ?? 0;
+    this.heartbeats.delete(connection);
     for (const group of [...this.producers.keys()]) this.unregisterProducer(group, connection);
     return [...this.consumers.keys()].filter((name) => this.unregisterConsumer(name, connection));
   }

@@ -5,7 +5,7 @@ import { type ConsumerData, type HeartbeatData, heartbeatData } from '../../../r
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { memberLeft, notifyMembers } from '../client-events.js';
-import { type Channel, GROUPS_MAX, SUBSCRIPTIONS_PER_GROUP_MAX } from '../clients.js';
+import { type Channel, GROUPS_MAX, HEARTBEAT_BYTES_MAX, SUBSCRIPTIONS_PER_GROUP_MAX } from '../clients.js';
 import { ensureTopic } from '../create-topic.js';
 import { findOrCreateGroup } from '../groups.js';
 import { pushGroup } from '../replica.js';
@@ -22,6 +22,10 @@ export const clientProcessors = [
   onBody(requests.heartBeat, heartbeatData, (state, data, request) => {
     const refusal = heartbeatRefusal(state, data);
     if (refusal !== undefined) return fail(ResponseCode.SYSTEM_ERROR, refusal);
+    if (!state.clients.hasRoom(request.connection.id, request.body.length)) {
+      const text = `the heartbeats of all clients have ${HEARTBEAT_BYTES_MAX} bytes, and no more are kept: use fewer groups, subscriptions or clients`;
+      return fail(ResponseCode.SYSTEM_ERROR, text);
+    }
     const channel = channelOf(state, data.clientID, request);
     for (const consumer of data.consumerDataSet) onConsumer(state, consumer, channel, request);
     for (const { groupName } of data.producerDataSet) state.clients.registerProducer(groupName, { ...channel });

@@ -82,6 +82,20 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     return true;
   },
 
+  /** A queue host stands still while many messages come: its ring becomes full. */
+  flood: (world) => {
+    const { cluster, simulation } = world;
+    const { random } = simulation;
+    if (!cluster.process.isUp) return false;
+    const { queueHosts } = random.pick(cluster.plan.brokers);
+    const { threads, actors } = cluster.plan.directory;
+    const forMs = 200 + random.unit() * 2000;
+    cluster.process.pause(threads[actors[random.pick(queueHosts)]!.thread]!.name, forMs);
+    world.troubledFor(forMs);
+    world.sendMore(random.pick([100, 500]));
+    return true;
+  },
+
   slowDisk: (world) => {
     const { random } = world.simulation;
     const forMs = random.unit() * 5000;
@@ -141,6 +155,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   frontCrash: 1,
   threadDeath: 1,
   pause: 4,
+  flood: 3,
   slowDisk: 2,
   cut: 3,
   stall: 3,

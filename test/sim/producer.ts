@@ -70,7 +70,9 @@ export class Producer {
   private send(master: Master, client: WireClient): void {
     const { world, habits } = this;
     const { random } = world.simulation;
-    if (!client.isOpen || !world.mayStillSend()) return;
+    const waitMs = world.msToNextSend();
+    if (!client.isOpen || waitMs === undefined) return;
+    if (waitMs > 0) return world.simulation.after(waitMs, () => this.send(master, client));
     const isBatch = random.chance(habits.batchOdds);
     const waits = !random.chance(habits.noWaitOdds);
     const topic = random.pick(world.topics);

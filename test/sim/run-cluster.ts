@@ -17,10 +17,11 @@ import {
   PrefixCheck,
 } from './checks.js';
 import { Consumer } from './consumer.js';
+import { Echo } from './echo.js';
 import { drawFaults, suffer } from './faults.js';
 import { Ledger, violated } from './ledger.js';
 import { drawHabits, Producer, TAGS } from './producer.js';
-import { drawShape, ROLES, type Role, type Shape, SimCluster } from './sim-cluster.js';
+import { drawShape, MASTERS, ROLES, type Role, type Shape, SimCluster } from './sim-cluster.js';
 import { World } from './world.js';
 
 export interface Report {
@@ -39,29 +40,42 @@ const STOP_LIMIT_MS = 20_000;
 /** No request of a quiet cluster waits longer: holds end by themselves. */
 const OVERDUE_MS = 40_000;
 
-export async function runCluster(seed: number): Promise<Report> {
+/** Instead of what the seed draws. */
+export interface Wishes {
+  readonly shape?: Partial<Shape>;
+  readonly faults?: readonly string[];
+  readonly echoes?: number;
+}
+
+export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Report> {
   const simulation = new Simulation(seed);
   const { random } = simulation;
-  const cluster = await SimCluster.create(simulation, drawShape(random));
-  const kinds = drawFaults(random);
+  const cluster = await SimCluster.create(simulation, { ...drawShape(random), ...wishes.shape });
+  const drawn = drawFaults(random);
+  const kinds = wishes.faults ?? drawn;
+  const load = {
+    messages: random.pick([200, 800, 2000]),
+    burstMs: random.pick([1, 100, 1000]),
+    forMs: random.pick([2000, 8000]),
+  };
   const world = new World(
     simulation,
     cluster,
     new Ledger(cluster),
     ['Orders', 'Payments', 'A'].slice(0, 1 + random.below(3)),
-    random.pick([200, 1000]),
+    load,
   );
   const faults: string[] = [];
   try {
     await cluster.start();
-    addClients(world, random);
+    addClients(world, random, wishes.echoes ?? random.below(4));
     const prefix = new PrefixCheck(world);
     const checkAgain = (): void => {
       prefix.check();
       simulation.after(PREFIX_CHECK_MS, checkAgain);
     };
     simulation.after(PREFIX_CHECK_MS, checkAgain);
-    faults.push(...(await suffer(world, kinds, random.pick([3000, 10_000]))));
+    faults.push(...(await suffer(world, kinds, load.forMs)));
     await becomeQuiet(world);
     await checkAtPeace(world);
     await checkAtEnd(world, faults);
@@ -86,9 +100,12 @@ function answersOf({ ledger }: World): Record<string, number> {
   return Object.fromEntries([...ledger.answers].sort());
 }
 
-function addClients(world: World, random: Prng): void {
+function addClients(world: World, random: Prng, echoes: number): void {
   for (let index = random.below(4); index >= 0; index--) {
     world.producers.push(new Producer(world, `10.1.0.${index}`, drawHabits(random)));
+  }
+  for (let index = echoes; index > 0; index--) {
+    world.echoes.push(new Echo(world, random.pick(MASTERS), `10.3.0.${index}`, random.pick([0, 5, 50])));
   }
   for (let index = random.below(6); index >= 0; index--) {
     const role: Role = random.pick(ROLES);
@@ -97,7 +114,7 @@ function addClients(world: World, random: Prng): void {
       subscription: '*',
       bringsSubscription: random.chance(0.5),
       maxMessages: random.pick([1, 8, 32, 1000]),
-      holdMs: random.pick([100, 2000, 15_000]),
+      holdMs: random.pick([100, 2000, 30_000]),
       jumpOdds: random.pick([0, 0.05]),
     };
     const isFiltered = random.chance(0.3);
@@ -107,17 +124,17 @@ function addClients(world: World, random: Prng): void {
 }
 
 async function checkAtPeace(world: World): Promise<void> {
-  const { simulation, consumers, producers } = world;
+  const { simulation, consumers, producers, echoes } = world;
   await checkRoutes(world);
   await checkPulls(world);
   await simulation.runUntil('consumers are connected', () => consumers.every(({ isReady }) => isReady), 10_000);
-  const overdue = [...consumers, ...producers].flatMap((client) => client.overdue(OVERDUE_MS));
+  const overdue = [...consumers, ...producers, ...echoes].flatMap((client) => client.overdue(OVERDUE_MS));
   if (overdue.length > 0) violated(`never answered: ${overdue}`);
 }
 
 async function checkAtEnd(world: World, faults: readonly string[]): Promise<void> {
-  const { simulation, cluster, consumers, producers } = world;
-  for (const client of [...consumers, ...producers]) client.leave();
+  const { simulation, cluster, consumers, producers, echoes } = world;
+  for (const client of [...consumers, ...producers, ...echoes]) client.leave();
   await checkNothingHeld(world);
   checkLogs(world);
   if (simulation.random.chance(0.6)) {

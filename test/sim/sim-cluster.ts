@@ -44,13 +44,13 @@ export interface Shape {
 
 export const MAX_MESSAGE_BYTES = 12 * KIB;
 const STORE = '/store';
-/** A recovery takes up to this long. */
-const RECOVERY_MS = 300;
+/** A recovery takes up to this long, drawn for each. */
+const RECOVERY_MS = [0, 300] as const;
 
 export function drawShape(random: Prng): Shape {
   return {
-    // Up to 4: queue hosts beside their broker. 6 and 8: on threads of their own.
-    workers: random.pick([1, 2, 3, 4, 6, 8]),
+    // Up to 4: queue hosts beside their broker. 8 and 12: two and four of each broker, on threads of their own.
+    workers: random.pick([1, 2, 3, 4, 8, 8, 12]),
     logFileBytes: random.pick([64, 128, 256]) * KIB,
     queueFileBytes: random.pick([20, 200, 2000, 20_000]),
     windowBytes: random.pick([512 * KIB, MIB]),
@@ -174,7 +174,7 @@ export class SimCluster {
   /** A job thread at work. It dies with its process. */
   private async recover(boot: Boot, settings: BrokerSettings): Promise<RecoveredStore> {
     const { process, simulation } = this;
-    await simulation.sleep(simulation.random.unit() * RECOVERY_MS);
+    await simulation.sleep(simulation.random.unit() * simulation.random.pick(RECOVERY_MS));
     if (process.running?.wiring !== boot.wiring) return new Promise(() => undefined);
     return recoverStore(boot.disk, recoverOptionsOf(settings), { clock: simulation.time });
   }

@@ -1,7 +1,8 @@
 /**
  * HOT. Consume queue entries on their way to the queue hosts: collected per message queue during a batch, sent as one
  * message a queue once the log is in the files. A host that has no room is "behind": entries for it are not kept, it
- * gets them later from a scan of the log (see catch-up in broker.ts), so that the broker never waits for it.
+ * gets them later from a scan of the log (catchUp in replicate.ts), so that the broker never waits for it. It is told so
+ * before the answers leave: clients may then know of more than it does.
  */
 import { readInt64, writeInt64 } from '../../base/int64.js';
 import type { ActorId, Context } from '../../runtime/actor.js';
@@ -13,6 +14,9 @@ export class Dispatcher {
   private readonly touched: BrokerQueue[] = [];
   /** Per host: physical offset from which it has to be told everything again, or -1. */
   private readonly behindFrom: Float64Array;
+  /** Per host: number of its last time behind, and whether that is over. */
+  private readonly lags: Int32Array;
+  private readonly isLagging: Uint8Array;
   private lastStoreTimestamp = 0;
   private readonly head = { queueId: 0, firstQueueOffset: 0.5, count: 0, storeTimestamp: 0.5 };
 
@@ -21,6 +25,8 @@ export class Dispatcher {
     private readonly hosts: readonly ActorId[],
   ) {
     this.behindFrom = new Float64Array(hosts.length).fill(-1);
+    this.lags = new Int32Array(hosts.length);
+    this.isLagging = new Uint8Array(hosts.length);
   }
 
   /** Notes one entry; `tagsCode` is a 64-bit value that fits a Number (a hash, or a delivery time). */
@@ -68,15 +74,29 @@ export class Dispatcher {
     }
   }
 
+  isBehind(host: number): boolean {
+    return this.behindFrom[host]! >= 0;
+  }
+
   /** The host is told everything again from its `behind` offset on: new entries go to it as usual. */
   caughtUp(host: number): void {
     this.behindFrom[host] = -1;
+  }
+
+  /** Everything that the host had missed was sent: tells it so, behind it. */
+  lagOver(host: number): void {
+    this.isLagging[host] = 0;
+    this.context.send(this.hosts[host]!, queueMessages.caughtUp, { lag: this.lags[host]! });
   }
 
   /** From now on entries for the host are not kept; it gets them by a scan from `physicalOffset`. */
   fallBehindAt(host: number, physicalOffset: number): void {
     const known = this.behindFrom[host]!;
     if (known < 0 || physicalOffset < known) this.behindFrom[host] = physicalOffset;
+    if (this.isLagging[host] === 1) return;
+    this.isLagging[host] = 1;
+    this.lags[host]!++;
+    this.context.send(this.hosts[host]!, queueMessages.behind, { lag: this.lags[host]! });
   }
 
   hostOf(queue: BrokerQueue): number {

@@ -5,6 +5,7 @@
 import { entersConsumeQueue, entersIndex } from '../../message/system-flags.js';
 import { fnv1a } from '../../remoting/request-scan.js';
 import { type LogBytes, LogScanner, type ScannedRecord } from '../../store/log-scan.js';
+import type { ActorId } from '../../runtime/actor.js';
 import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
 import { MIB } from '../../base/units.js';
@@ -22,6 +23,8 @@ export class Replication {
   /** Everything before it was dispatched; behind `log.endOffset` while the last record is half there. */
   private dispatched: number;
   private isScheduled = false;
+  /** Hosts without room that a turn is to come for. */
+  private readonly awaited = new Set<ActorId>();
   private readonly scanner: LogScanner;
   private readonly ownBytes: LogBytes;
   private readonly master: { readonly window: LogWindow; readonly reader: LogReader } | undefined;
@@ -108,7 +111,7 @@ export class Replication {
     const { dispatcher, log, context, options } = broker;
     for (const { host, from } of [...dispatcher.behind()]) {
       if (!context.isOpen(options.queueHosts[host]!, 'request')) {
-        context.onceOpen(options.queueHosts[host]!, 'request', () => context.touch());
+        this.awaitRoom(options.queueHosts[host]!);
         continue;
       }
       const to = Math.min(log.writtenOffset, from + CHUNK_BYTES);
@@ -121,7 +124,19 @@ export class Replication {
         dispatcher.fallBehindAt(host, result.offset);
         context.after(0, () => context.touch());
       }
+      if (!dispatcher.isBehind(host)) dispatcher.lagOver(host);
     }
+  }
+
+  /** A turn comes when that host has room again. */
+  private awaitRoom(host: ActorId): void {
+    const { context } = this.state;
+    if (this.awaited.has(host)) return;
+    this.awaited.add(host);
+    context.onceOpen(host, 'request', () => {
+      this.awaited.delete(host);
+      context.touch();
+    });
   }
 }
 

@@ -23,6 +23,9 @@ export interface HostState {
   /** The commit log's range as last heard from the broker. */
   logMin: number;
   logEnd: number;
+  /** Numbers of the last `behind` and the last `caughtUp`: while they differ, clients may know of more than this host. */
+  lagBegun: number;
+  lagOver: number;
   /** Store time of the newest message that was dispatched here, ms. */
   logicsTimestamp: number;
   /** Queues with entries that are not in a file yet. */

@@ -69,6 +69,12 @@ export const queueMessages = messageTable({
   broker: { id: 21, lane: 'reply', msgpack: shape<BrokerReplica>() },
   /** Write every buffered entry out and sync, then answer queuesFlushed: before a checkpoint, at close. */
   flush: { id: 22, lane: 'reply' },
+  /**
+   * The host has had no room, and misses entries that clients may have been told of: until `caughtUp` with the same
+   * number, which follows them. On the lane that always has room, so that it comes before the pulls of those clients.
+   */
+  behind: { id: 23, lane: 'reply', fields: { lag: 'i32' } },
+  caughtUp: { id: 24, fields: { lag: 'i32' } },
 });
 
 /** Finds a queue actor on its host: the same for the front, the broker and the host. `topicHash`: FNV-1a 32 of the UTF-8 topic. */

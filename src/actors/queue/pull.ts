@@ -183,8 +183,16 @@ function answerOrHold(state: HostState, queue: Queue, request: PullRequest): voi
 function select(state: HostState, queue: Queue, request: PullRequest): number {
   const { selection, logMin, logEnd } = state;
   selection.select(queue.entries, request.queueOffset, request.maxMessages, request.codes, logMin, logEnd);
-  if (selection.status === 'NO_MESSAGE_IN_QUEUE' && request.queueOffset !== 0) return ResponseCode.PULL_OFFSET_MOVED;
-  return CODE_OF[selection.status];
+  const code =
+    selection.status === 'NO_MESSAGE_IN_QUEUE' && request.queueOffset !== 0
+      ? ResponseCode.PULL_OFFSET_MOVED
+      : CODE_OF[selection.status];
+  if (code !== ResponseCode.PULL_OFFSET_MOVED || request.queueOffset < selection.minOffset) return code;
+  if (state.lagBegun === state.lagOver) return code;
+  // The entries up to there are on their way, and the client was told of them: it must not go back.
+  selection.status = 'OFFSET_OVERFLOW_ONE';
+  selection.nextOffset = request.queueOffset;
+  return ResponseCode.PULL_NOT_FOUND;
 }
 
 /** Those of a heartbeat are kept once for the group, those that the pull brings along with the pull. */

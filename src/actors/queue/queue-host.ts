@@ -63,6 +63,12 @@ export const queueHostActor = actor('queue-host', {
       state.replica.broker = m.value;
     },
     flush: onFlush,
+    behind: (state: HostState, m: Message<'behind'>) => {
+      state.lagBegun = m.lag;
+    },
+    caughtUp: (state: HostState, m: Message<'caughtUp'>) => {
+      state.lagOver = m.lag;
+    },
   },
   endOfBatch,
   close: (state: HostState, done: () => void) => {
@@ -84,6 +90,8 @@ function start(context: Context, options: QueueHostOptions): HostState {
     reader: new LogReader(context.disk, { directory, fileBytes: settings.mappedFileSizeCommitLog, window }),
     logMin: 0,
     logEnd: 0,
+    lagBegun: 0,
+    lagOver: 0,
     logicsTimestamp: 0,
     dirty: new Set(),
     syncing: undefined,

@@ -182,9 +182,9 @@ single('print one line when they serve, work together, and open no HTTP port', a
   });
   writeFileSync(brokerFile, properties(broker));
   const namesrvChild = startHangar(['namesrv', '-c', namesrvFile]);
+  await namesrvChild.waitForOutput(/ready/, START_MS);
   const brokerChild = startHangar(['broker', '-c', brokerFile]);
   try {
-    await namesrvChild.waitForOutput(/ready/, START_MS);
     await brokerChild.waitForOutput(/ready/, START_MS);
     // The name server binds every address, as Apache's does.
     assert.is(namesrvChild.stdout, `hangar is ready: namesrv=127.0.0.1:${namesrvPort}\n`);

@@ -43,8 +43,10 @@ interface NameServer {
   /** What it says of the master; undefined while it knows of none. */
   masterAddr: string | undefined;
   retry: Timer | undefined;
-  /** Called when the registration that is due or under way has ended, well or not. */
+  /** Called when the next registration has ended, well or not. */
   waiting: (() => void)[];
+  /** Called when the one under way has. */
+  waitingForAnswer: (() => void)[];
 }
 
 interface Encoded {
@@ -99,6 +101,7 @@ export class Registration {
       masterAddr: undefined,
       retry: undefined,
       waiting: [],
+      waitingForAnswer: [],
     }));
     const { haMasterAddress } = state.settings;
     if (state.isSlave && haMasterAddress.length >= ADDRESS_CHARS_MIN) this.tellHa(haMasterAddress);
@@ -129,10 +132,14 @@ export class Registration {
       if (left === 0) done();
     };
     for (const nameServer of this.nameServers) {
-      nameServer.waiting.push(oneLess);
       const { inFlight, sent } = nameServer;
       const isOnItsWay = inFlight && sent !== undefined && isSameVersion(sent, this.state!.topics.version);
-      if (!isOnItsWay) this.register(nameServer);
+      if (isOnItsWay) {
+        nameServer.waitingForAnswer.push(oneLess);
+      } else {
+        nameServer.waiting.push(oneLess);
+        this.register(nameServer);
+      }
     }
   }
 
@@ -208,11 +215,13 @@ export class Registration {
       compressed: isCompressed,
       bodyCrc32,
     });
-    const waiting = nameServer.waiting;
+    nameServer.waitingForAnswer = nameServer.waiting;
     nameServer.waiting = [];
     const parts: CallParts = { code, ext };
     this.remote.call(nameServer.address, parts, body, settings.registerBrokerTimeoutMills, (outcome) => {
       nameServer.inFlight = false;
+      const waiting = nameServer.waitingForAnswer;
+      nameServer.waitingForAnswer = [];
       const problem = problemOf(outcome);
       if (problem === undefined) this.acknowledged(nameServer, version, outcome as RemoteResponse);
       else this.failed(nameServer, problem);

@@ -18,7 +18,7 @@ export const brokerMessages = messageTable({
   /** Commit-with-pull. Bytes: `u8 group length, group, topic`. */
   commitOffset: { id: 16, lane: 'reply', fields: { queueId: 'i32', queueOffset: 'offset' }, bytes: true },
   offsetMoved: { id: 17, lane: 'reply', msgpack: shape<OffsetMoved>() },
-  /** Everything dispatched so far is in the consume queue files; `logicsTimestamp`: store time of the last, ms. */
+  /** Everything dispatched so far is in the consume queue files; `logicsTimestamp`: store time of the last, ms, or -1: it is not. */
   queuesFlushed: { id: 18, lane: 'reply', fields: { logicsTimestamp: 'offset' } },
   /** What pulls of a host did since its last report: pulls that found messages or did not, messages that they got. */
   pulled: { id: 22, lane: 'reply', fields: { found: 'offset', missed: 'offset', messages: 'offset' } },

@@ -109,8 +109,8 @@ export interface BrokerState {
   /** Sends an answer that waited; see waiting-answers.ts. */
   readonly release: Release;
 
-  /** Set while it closes. */
-  closing: { hostsToFlush: number; readonly done: () => void } | undefined;
+  /** Set while it waits, to close, for its queue hosts to write out and sync. */
+  closing: { hostsToFlush: number; isSynced: boolean; readonly done: (isSynced: boolean) => void } | undefined;
 
   // ---- reused on the hot path
   readonly scan: RequestScan;

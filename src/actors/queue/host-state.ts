@@ -33,6 +33,9 @@ export interface HostState {
   /** A flush under way: queues still to be synced, and the store time that it vouches for. */
   syncing: { readonly queues: Queue[]; readonly logicsTimestamp: number; isAskedAgain: boolean } | undefined;
 
+  /** A sync has failed since the start: nothing is vouched for any more. */
+  hasLostSync: boolean;
+
   readonly heldByConnection: Map<number, Set<HeldPull>>;
   heldCount: number;
   /** Tags of subscriptions that held pulls brought along. */

@@ -33,6 +33,8 @@ type Message<K extends keyof typeof queueMessages> = MessageOf<typeof queueMessa
 
 /** How often held pulls are looked through for those whose time is over. */
 const HOLD_SWEEP_MS = 200;
+/** Instead of a store time: see queuesFlushed. */
+const NOT_SYNCED = -1;
 const IDLE_SWEEP_MS = 5_000;
 /** As often as the broker takes samples of what pulls did. */
 const REPORT_MS = 1_000;
@@ -95,6 +97,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     logicsTimestamp: 0,
     dirty: new Set(),
     syncing: undefined,
+    hasLostSync: false,
     heldByConnection: new Map(),
     heldCount: 0,
     heldTags: 0,
@@ -115,7 +118,9 @@ function start(context: Context, options: QueueHostOptions): HostState {
   };
   every(HOLD_SWEEP_MS, sweepHeld);
   every(settings.flushIntervalConsumeQueue, writeBehind);
-  every(settings.flushConsumeQueueThoroughInterval, onFlush);
+  every(settings.flushConsumeQueueThoroughInterval, (host) => {
+    if (host.syncing === undefined) onFlush(host);
+  });
   every(IDLE_SWEEP_MS, releaseIdle);
   every(REPORT_MS, reportPulls);
   context.ready();
@@ -332,9 +337,11 @@ function syncNext(state: HostState): void {
     queue.entries.syncLater((error) => {
       isDone = error === undefined;
       if (error !== undefined) {
-        // The checkpoint stays where it is; the entries can be built again from the log.
+        // What the system lost it will not report again. The checkpoint stays where it is, and the next start builds
+        // the entries again from the log.
         state.context.log.error(`consume queue ${topic}-${queueId} could not be synced: ${error.message}`);
-        finishFlush(state, false);
+        state.hasLostSync = true;
+        finishFlush(state);
       } else if (!isAtOnce) {
         syncNext(state);
       }
@@ -342,15 +349,16 @@ function syncNext(state: HostState): void {
     isAtOnce = false;
     if (!isDone) return;
   }
-  finishFlush(state, true);
+  finishFlush(state);
 }
 
-function finishFlush(state: HostState, isSynced: boolean): void {
+function finishFlush(state: HostState): void {
   const { logicsTimestamp, isAskedAgain } = state.syncing!;
   state.syncing = undefined;
-  const vouched = isSynced ? logicsTimestamp : 0;
+  // Who asked meanwhile wants to know about what came meanwhile, too.
+  if (isAskedAgain) return onFlush(state);
+  const vouched = state.hasLostSync ? NOT_SYNCED : logicsTimestamp;
   state.context.send(state.options.broker, brokerMessages.queuesFlushed, { logicsTimestamp: vouched });
-  if (isAskedAgain) onFlush(state);
 }
 
 /** Queues that nobody used for a while give their buffers and file handles back. */

@@ -280,8 +280,9 @@ export class Supervisor {
    */
   private async takeDown(unit: Unit): Promise<boolean> {
     const { plan } = unit;
-    if (plan.hasListeners && this.plannedUnit(this.front)?.phase === 'up') {
-      // A front that cannot be told is gone, and its listeners with it.
+    if (plan.hasListeners) {
+      // Also while the front is restarting: it may have opened the unit already. One that cannot be told is gone, and
+      // its listeners with it.
       await this.portOf(this.front)
         .tell(this.front, 'closeUnit', { unit: plan.unit })
         .catch(() => undefined);

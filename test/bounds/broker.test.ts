@@ -36,6 +36,16 @@ bounds('answers waiting for flush or slave: beyond 65,536 sends are answered SYS
   assert.is(broker.ask(client, RequestCode.SEND_MESSAGE_V2, send, { body: 'x' }).command.code, 0);
 });
 
+bounds('body of an answer: what does not fit into a frame is refused with a remark', () => {
+  const broker = new BrokerDriver().start();
+  const group = 'g'.repeat(200);
+  for (let n = 0; n < 100_000; n++) broker.state.offsets.commit(`${group}${n}`, 'T', 0, 1);
+  const client = broker.open();
+  const { command } = broker.ask(client, RequestCode.GET_ALL_CONSUMER_OFFSET);
+  assert.is(command.code, SYSTEM_ERROR);
+  assert.match(command.remark!, /^the answer has \d+ bytes, a frame takes 16711680$/);
+});
+
 /** A context whose sends are counted and go nowhere. */
 function deafContext(): Context {
   const buffer = Buffer.alloc(4_096);

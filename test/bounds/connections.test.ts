@@ -183,6 +183,20 @@ bounds('connections: one more is closed at once, and a place that becomes free i
   });
 });
 
+bounds('HTTP connections: 32, and metrics are there again when one has left', async () => {
+  await whileUp({}, {}, async ({ metrics }) => {
+    const { host } = new URL(metrics);
+    const clients = await Promise.all(Array.from({ length: 32 }, () => RemotingClient.connect(host)));
+    const refused = await RemotingClient.connect(host);
+    await within(CLOSED_MS, 'the connection is closed', refused.closed);
+    assert.is(clients.filter((client) => client.isClosed).length, 0);
+    for (const client of clients) client.close();
+    await until('a free place', CLOSED_MS, async () =>
+      (await get(metrics, '/healthz')).status === 200 ? true : undefined,
+    );
+  });
+});
+
 bounds('half-open connections: 2,000 that say nothing cost little', async () => {
   await whileUp({}, {}, async ({ address, grown }) => {
     const clients = await Promise.all(Array.from({ length: 2_000 }, () => RemotingClient.connect(address)));

@@ -35,6 +35,8 @@ export interface ClusterOptions {
   /** Seed of the actors' random numbers. */
   readonly seed?: number;
   readonly log?: (level: LogLevel, actor: string, text: string, fields: LogFields) => void;
+  /** Ends the start when it is aborted: `start` rejects when what had started is closed again. */
+  readonly signal?: AbortSignal;
   /** The cluster cannot go on: a thread died twice. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -74,8 +76,11 @@ export class Cluster {
   static async start(options: ClusterOptions): Promise<Cluster> {
     const stores = openStores(options.topology, options.fresh === true);
     let cluster: Cluster | undefined;
+    const giveUp = (): void => cluster?.supervisor.giveUp(new StartError('stopped before it was ready'));
     try {
       cluster = new Cluster(options, stores);
+      options.signal?.addEventListener('abort', giveUp, { once: true });
+      if (options.signal?.aborted) giveUp();
       await cluster.host.ready();
       await cluster.supervisor.start();
       cluster.isStarted = true;
@@ -84,6 +89,8 @@ export class Cluster {
       await cluster?.undo();
       stores.release();
       throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', giveUp);
     }
   }
 

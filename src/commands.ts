@@ -84,11 +84,13 @@ async function run(topology: Topology, options: RunOptions): Promise<void> {
   const log = pino({ level: logLevel() }, pino.destination({ dest: 2, sync: true }));
   for (const line of diskWarnings(topology)) console.error(`warning: ${line}`);
   let cluster: Cluster | undefined;
-  const signals = stopOnSignals(() => cluster, log);
+  const start = new AbortController();
+  const signals = stopOnSignals(() => cluster, start, log);
   try {
     cluster = await Cluster.start({
       topology,
       fresh: options.fresh,
+      signal: start.signal,
       ...(options.advertisedHost === undefined ? {} : { advertisedHost: options.advertisedHost }),
       log: (level, actor, text, fields) => log[level]({ actor, ...fields }, text),
       onFatal: (reason) => {
@@ -97,6 +99,7 @@ async function run(topology: Topology, options: RunOptions): Promise<void> {
       },
     });
   } catch (error) {
+    if (start.signal.aborted) process.exit(ExitCode.STOPPED);
     const line = isStartError(error) ? error.message : ((error as Error).stack ?? String(error));
     console.error(`hangar: ${line}`);
     process.exit(ExitCode.START_FAILED);
@@ -117,8 +120,8 @@ function logLevel(): string {
   return process.exit(ExitCode.USAGE);
 }
 
-/** A signal stops in order; another one, later than a doubled one would be, stops at once. */
-function stopOnSignals(clusterOf: () => Cluster | undefined, log: Logger): Promise<void> {
+/** A signal stops in order, or ends the start; another one, later than a doubled one would be, stops at once. */
+function stopOnSignals(clusterOf: () => Cluster | undefined, start: AbortController, log: Logger): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs = 0;
     const onSignal = (signal: NodeJS.Signals): void => {
@@ -128,13 +131,13 @@ function stopOnSignals(clusterOf: () => Cluster | undefined, log: Logger): Promi
         return;
       }
       firstAtMs = nowMs;
-      const cluster = clusterOf();
-      if (cluster === undefined) process.exit(ExitCode.KILLED_BY_SIGNAL);
       console.log(`hangar stops (${signal}); once more to stop at once`);
       const limit = setTimeout(() => {
         console.error(`hangar: not everything was closed within ${STOP_LIMIT_MS / 1000} s; the next start recovers`);
         process.exit(ExitCode.KILLED_BY_SIGNAL);
       }, STOP_LIMIT_MS);
+      const cluster = clusterOf();
+      if (cluster === undefined) return start.abort();
       cluster.stop().then(
         () => {
           clearTimeout(limit);

@@ -80,6 +80,8 @@ class Unit {
 export class Supervisor {
   private readonly units: readonly Unit[];
   private isStopping = false;
+  /** Why the start does not go on. */
+  private gaveUp: Error | undefined;
   /** Restarts that wait for a dead thread to come back. */
   private waitingForThread: (() => void)[] = [];
   /** How often a thread came back. */
@@ -98,14 +100,21 @@ export class Supervisor {
 
   /** Starts all units, stage by stage. Resolves when every actor is ready; when one fails, nobody waits for the others. */
   async start(): Promise<void> {
-    const giveUp = (error: Error): never => {
-      for (const { settle } of this.units) settle?.reject(error);
+    const failed = (error: Error): never => {
+      this.giveUp(error);
       throw error;
     };
     for (const stage of this.stages()) {
-      const results = await Promise.allSettled(stage.map((unit) => this.bringUp(unit, 'starting').catch(giveUp)));
+      if (this.gaveUp !== undefined) throw this.gaveUp;
+      const results = await Promise.allSettled(stage.map((unit) => this.bringUp(unit, 'starting').catch(failed)));
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     }
+  }
+
+  /** Ends a start that is under way: it rejects with the reason as soon as no unit is half-way. */
+  giveUp(reason: Error): void {
+    this.gaveUp ??= reason;
+    for (const { settle } of this.units) settle?.reject(reason);
   }
 
   /** An actor says that it serves. */
@@ -220,6 +229,7 @@ export class Supervisor {
     settled.catch(() => undefined);
     try {
       const prepared = await plan.prepare?.();
+      if (unit.failure !== undefined) throw unit.failure;
       for (const { actor, definition, options, takesPrepared } of plan.actors) {
         const all = takesPrepared ? { ...options(), prepared } : options();
         await this.portOf(actor).start(actor, definition, all);

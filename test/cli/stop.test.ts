@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../interop/harness/ports.js';
-import type { Child } from '../interop/harness/process.js';
+import { type Child, until } from '../interop/harness/process.js';
 import { properties } from '../interop/harness/servers.js';
 import {
   configDirectory,
@@ -146,14 +146,17 @@ const signals = suite('hangar: signals');
 
 const REGISTER_BROKER = 103;
 
-/** Answers registrations and nothing else: a broker that says good-bye waits a second for it. */
+/** Answers some requests, as a rule only registrations: a broker that says good-bye waits a second for it. */
 class DeafNameServer {
   private readonly sockets = new Set<Socket>();
-  private constructor(private readonly server: Server) {}
+  private constructor(
+    private readonly server: Server,
+    private readonly answered: readonly number[],
+  ) {}
 
-  static async start(): Promise<DeafNameServer> {
+  static async start(answered: readonly number[] = [REGISTER_BROKER]): Promise<DeafNameServer> {
     const server = createServer();
-    const nameServer = new DeafNameServer(server);
+    const nameServer = new DeafNameServer(server, answered);
     server.on('connection', (socket) => nameServer.serve(socket));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return nameServer;
@@ -177,7 +180,7 @@ class DeafNameServer {
       while (received.length >= 4 && received.length >= 4 + received.readInt32BE(0)) {
         const headerEnd = 8 + (received.readInt32BE(4) & 0xffffff);
         const { code, opaque } = JSON.parse(received.toString('utf8', 8, headerEnd));
-        if (code === REGISTER_BROKER) {
+        if (this.answered.includes(code)) {
           const header = { code: 0, extFields: {}, flag: 1, language: 'JAVA', opaque, version: 401 };
           socket.write(frame({ ...header, serializeTypeCurrentRPC: 'JSON' }));
         }
@@ -246,6 +249,32 @@ signals('a later one ends the process at once; the next start recovers', async (
     assert.is(await stopBy(second, 'SIGTERM'), 0);
     assert.not.ok(existsSync(join(store, 'abort')));
   });
+});
+
+signals('one during the start ends it in order: no lock, no abort file, nothing that looks like a crash', async () => {
+  // Who waits for its answer is not ready.
+  const nameServer = await DeafNameServer.start([]);
+  const directory = temporaryDirectory();
+  const port = await freePort([-2, 0, 1]);
+  const file = join(directory, 'broker.properties');
+  const store = join(directory, 'store');
+  const where = { brokerIP1: '127.0.0.1', namesrvAddr: nameServer.address, storePathRootDir: store };
+  writeFileSync(file, properties(masterValues('broker-a', port, where)));
+  for (let again = 0; again < 2; again++) {
+    const child = startHangar(['broker', '-c', file]);
+    try {
+      await until('the broker listens', START_MS, async () => {
+        (await RemotingClient.connect(`127.0.0.1:${port}`)).close();
+        return true;
+      });
+      assert.is(await stopBy(child, 'SIGTERM'), 0);
+      assert.is(child.stdout, 'hangar stops (SIGTERM); once more to stop at once\n');
+      assert.not.ok(existsSync(join(store, 'abort')));
+    } finally {
+      await child.kill();
+    }
+  }
+  nameServer.close();
 });
 
 signals.run();

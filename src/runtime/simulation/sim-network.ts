@@ -131,9 +131,10 @@ export class SimNetwork implements Medium {
   /** The dial reaches the server's host, unless a partition is in between. */
   private reach(connection: Connection): void {
     const { client, server } = connection;
-    if (client.isOver) {
+    if (client.isOver || server.isOver) {
+      // Given up, or cut before it arrived: the client hears of that in its own time.
       server.isOver = true;
-      this.forget(connection);
+      if (client.isOver) this.forget(connection);
       return;
     }
     const nowMs = this.time.monotonic();

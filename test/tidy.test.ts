@@ -36,8 +36,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
   message: ['base'],
   remoting: ['base', 'message'],
   store: ['base', 'message'],
+  filter: ['base', 'message'],
   runtime: ['base'],
-  actors: ['base', 'message', 'remoting', 'store', 'runtime', 'config', 'metrics'],
+  actors: ['base', 'message', 'remoting', 'store', 'filter', 'runtime', 'config', 'metrics'],
   jobs: ['base', 'message', 'store', 'runtime'],
   client: ['base', 'message', 'remoting'],
   admin: ['base', 'message', 'client', 'remoting'],
@@ -48,7 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
 };
 
 /** Everything impure comes to these from their context, so that the simulation can replay them. */
-const PURE = ['src/actors/', 'src/store/', 'src/remoting/', 'src/message/'];
+const PURE = ['src/actors/', 'src/store/', 'src/remoting/', 'src/message/', 'src/filter/'];
 const PURE_NODE_MODULES = ['node:buffer', 'node:crypto', 'node:path', 'node:util', 'node:zlib'];
 const IMPURE: readonly (readonly [RegExp, string])[] = [
   [/\bDate\.now\b|\bnew Date\(\)|\bDate\(\)/, 'the clock'],

@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { bloomFilter, bloomPositions } from '../../src/filter/bloom.js';
+import { compileFilter } from '../../src/filter/compile.js';
+import { FilterError } from '../../src/filter/expression.js';
+import { repositoryRoot } from '../support/repository.js';
+
+type Message = Readonly<Record<string, string>>;
+
+interface Recorded {
+  readonly messages: readonly Message[];
+  readonly cases: readonly { readonly text: string; readonly outcomes?: string; readonly error?: string }[];
+}
+
+function fixture<T>(name: string): T {
+  return JSON.parse(readFileSync(join(repositoryRoot(), 'test/filter/fixtures', name), 'utf8')) as T;
+}
+
+/** Outcomes of Apache's evaluation as letters; only "true" passes. */
+function passes(text: string, messages: readonly Message[]): string {
+  const filter = compileFilter(text);
+  return messages.map((one) => (filter.matches(filter.names.map((name) => one[name])) ? 'T' : '.')).join('');
+}
+
+function refusal(text: string): string {
+  try {
+    compileFilter(text);
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const recorded = fixture<Recorded>('apache-4.9.7-filters.json');
+const filters = suite('filter: what Apache 4.9.7 does with the same expressions');
+
+filters('passes and stops the same messages', () => {
+  const valid = recorded.cases.filter((one) => one.outcomes !== undefined);
+  assert.ok(valid.length > 100, `${valid.length} cases`);
+  for (const { text, outcomes } of valid) {
+    assert.is(passes(text, recorded.messages), outcomes!.replace(/[^T]/g, '.'), text);
+  }
+});
+
+filters('refuses the same expressions in the same words', () => {
+  const invalid = recorded.cases.filter((one) => one.error !== undefined);
+  assert.ok(invalid.length > 100, `${invalid.length} cases`);
+  for (const { text, error } of invalid) assert.is(refusal(text), error, text);
+});
+filters.run();
+
+const bounds = suite('filter: expressions without end');
+
+bounds('long chains are no deeper than short ones', () => {
+  const chain = Array.from({ length: 20_000 }, (_, i) => `a = ${i}`).join(' OR ');
+  assert.is(passes(chain, [{ a: '19999' }, { a: '20000' }, {}]), 'T..');
+});
+
+bounds('nesting is bounded, and said so', () => {
+  for (const [open, close] of [
+    ['(', ')'],
+    ['NOT ', ''],
+    ['-', ''],
+    ['+', ''],
+  ] as const) {
+    assert.throws(
+      () => compileFilter(`${open.repeat(100_000)}a${close.repeat(100_000)} = 1`),
+      (error: Error) => error instanceof FilterError && /simplify the filter/.test(error.message),
+    );
+  }
+  assert.is(passes(`${'('.repeat(200)}a = 1${')'.repeat(200)}`, [{ a: '1' }]), 'T');
+});
+
+bounds('text that nearly is a comment, a string or a number is read in linear time', () => {
+  for (const text of [
+    `/*${'*'.repeat(200_000)}`,
+    `'${"''".repeat(100_000)}`,
+    '1'.repeat(200_000),
+    `a = ${' '.repeat(200_000)}#`,
+  ]) {
+    assert.throws(() => compileFilter(text));
+  }
+});
+bounds.run();
+
+const bloom = suite('filter: bloom filter');
+
+bloom('gives the size and the positions that Apache gives', () => {
+  interface Case {
+    readonly error: number;
+    readonly expected: number;
+    readonly key: string;
+    readonly bits: number;
+    readonly positions: readonly number[];
+  }
+  const cases = fixture<Case[]>('apache-4.9.7-bloom.json');
+  assert.ok(cases.length >= 20);
+  for (const { error, expected, key, bits, positions } of cases) {
+    const filter = bloomFilter(error, expected);
+    assert.is(filter.bitCount, bits);
+    assert.equal(bloomPositions(filter, key), positions, `${error} ${expected} ${key}`);
+  }
+});
+bloom.run();

@@ -25,7 +25,8 @@ export interface NamesrvPlan {
 export interface ClusterPlan {
   readonly directory: Directory;
   readonly front: number;
-  readonly io: number;
+  /** Actors that block on disks for everybody, each on a thread of its own. */
+  readonly io: { readonly syncs: number; readonly reads: number };
   /** Disk actors by thread; undefined for threads without one. */
   readonly disks: readonly (number | undefined)[];
   readonly namesrvs: readonly NamesrvPlan[];
@@ -36,12 +37,15 @@ export const FRONT_UNIT = 0;
 const SYSTEM_UNIT = 1;
 const FIRST_ROLE_UNIT = 2;
 
+/** Syncs and cold reads. */
+const IO_THREADS = ['io', 'reads'] as const;
+
 const WORKERS_MAX = 16;
 /** Expected share of work, relative to a master. */
 const WEIGHT = { master: 10, slave: 4, ha: 1, queueHost: 6, namesrv: 1 } as const;
 
 /**
- * Worker threads for that many cores when the configuration leaves it open: the front and the I/O thread need the
+ * Worker threads for that many cores when the configuration leaves it open: the front and the I/O threads need the
  * rest. On 2 cores one worker is faster than two (fewer wake-ups a message).
  */
 export function defaultWorkers(cores: number, brokers: number): number {
@@ -78,16 +82,16 @@ export function planCluster(topology: Topology, cores: number): ClusterPlan {
 
   const threads: ThreadEntry[] = [{ name: 'front', kind: 'sockets' }];
   for (let worker = 0; worker < workers; worker++) threads.push({ name: `worker-${worker}`, kind: 'blocking' });
-  threads.push({ name: 'io', kind: 'blocking' });
+  for (const name of IO_THREADS) threads.push({ name, kind: 'blocking' });
   const units = ['front', 'system', ...namesrvs.map(({ name }) => name), ...brokers.map(({ name }) => name)];
   const unitOf = (name: string): number => units.indexOf(name, FIRST_ROLE_UNIT);
   const onWorker = (name: string, unit: number) => ({ name, thread: 1 + placed.get(name)!, unit });
 
   const actors = [
     { name: 'front', thread: 0, unit: FRONT_UNIT },
-    { name: 'io', thread: threads.length - 1, unit: SYSTEM_UNIT },
+    ...IO_THREADS.map((name, i) => ({ name, thread: 1 + workers + i, unit: SYSTEM_UNIT })),
     ...threads
-      .slice(1, -1)
+      .slice(1, 1 + workers)
       .map(({ name }, worker) => ({ name: `disk@${name}`, thread: 1 + worker, unit: SYSTEM_UNIT })),
     ...namesrvs.map(({ name }) => onWorker(name, unitOf(name))),
     ...brokers.flatMap(({ name }) => [
@@ -101,7 +105,7 @@ export function planCluster(topology: Topology, cores: number): ClusterPlan {
   return {
     directory,
     front: idOf('front'),
-    io: idOf('io'),
+    io: { syncs: idOf('io'), reads: idOf('reads') },
     disks: threads.map(({ name }) => (name.startsWith('worker-') ? idOf(`disk@${name}`) : undefined)),
     namesrvs: namesrvs.map(({ name }) => ({ name, unit: unitOf(name), actor: idOf(name) })),
     brokers: brokers.map((broker) => ({

@@ -3,7 +3,7 @@
  * the simulation's in-memory disk that can lose, tear and refuse writes. Paths are absolute.
  *
  * Reads and writes are positional and synchronous (microseconds through the page cache); what waits for a device
- * (`syncLater`) runs elsewhere and comes back in a later turn of the calling actor.
+ * (`syncLater`, `readLater`) runs elsewhere and comes back in a later turn of the calling actor.
  */
 export interface Disk {
   /** Opens a file for reading and writing. With `create`, makes it when missing. Throws DiskError otherwise. */
@@ -51,6 +51,17 @@ export interface DiskFile {
   size(): number;
   /** Copies up to `length` bytes from `position` to `target[start..]`; returns how many there were. */
   read(target: Uint8Array, start: number, length: number, position: number): number;
+  /**
+   * The same on a thread that may block, for what may not be in memory. `done` runs in a later turn; until then `target`
+   * has to stay, and is written at some time. With an error `bytes` is 0.
+   */
+  readLater(
+    target: Uint8Array,
+    start: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined, bytes: number) => void,
+  ): void;
   /** Writes all of `source[start, start + length)` at `position`, or throws DiskError (ENOSPC, EIO, ...). */
   write(source: Uint8Array, start: number, length: number, position: number): void;
   /** Sets the size; growing leaves a hole of zeros. */

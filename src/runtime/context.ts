@@ -121,6 +121,11 @@ export class ActorContext implements Context {
           path: file.path,
           size: () => file.size(),
           read: (target, start, length, position) => file.read(target, start, length, position),
+          readLater: (target, start, length, position, done) => {
+            file.readLater(target, start, length, position, (error, bytes) => {
+              if (!this.isReleased) core.complete(self, () => done(error, bytes));
+            });
+          },
           write: (source, start, length, position) => file.write(source, start, length, position),
           truncate: (bytes) => file.truncate(bytes),
           setModified: (ms) => file.setModified(ms),

@@ -5,7 +5,7 @@ import type { ActorId } from './actor.js';
 import { Doorbells } from './doorbell.js';
 import { nodeEndpoint } from './endpoint.js';
 import type { ThreadPort } from './supervisor.js';
-import type { ThreadData, ThreadEvent } from './thread.js';
+import type { IoActors, ThreadData, ThreadEvent } from './thread.js';
 import type { Wiring } from './wiring.js';
 
 export interface HostEvents {
@@ -22,7 +22,7 @@ export interface ThreadPlan {
 export interface HostPlan {
   readonly wiring: Wiring;
   readonly threads: readonly ThreadPlan[];
-  readonly io: ActorId;
+  readonly io: IoActors;
   /** Module that exports the definitions. */
   readonly registryUrl: string;
   readonly seed: number;

@@ -7,13 +7,23 @@ import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { type Disk, DiskError, type DiskFile, type DiskUsage, type FileFacts } from '../base/disk.js';
-import { MS_PER_SECOND } from '../base/units.js';
+import { invariant } from '../base/invariant.js';
+import { KIB, MS_PER_SECOND } from '../base/units.js';
 
 /**
  * Runs fdatasync(fd) on a thread that may block; `done` runs on the calling thread in a later turn, with the operating
  * system's error code if it failed. File descriptors belong to the process, so any thread may sync any of them.
  */
 export type SyncThread = (fd: number, done: (errorCode?: string) => void) => void;
+
+/**
+ * The same for reading `length` bytes of a file at `position`: `bytes[start, end)` are valid until `done` returns.
+ */
+export type ReadThread = (fd: number, length: number, position: number, done: ReadDone) => void;
+export type ReadDone = (errorCode: string | undefined, bytes: Uint8Array, start: number, end: number) => void;
+
+/** Longer ones are read in pieces: each travels as one message, and others get their turn in between. */
+export const READ_PIECE_BYTES = 64 * KIB;
 
 /** What Hangar uses of npm fs-native-extensions, which has no types of its own. */
 interface NativeLocks {
@@ -25,12 +35,15 @@ interface NativeLocks {
 const LOCK = { at: 0, bytes: 1 } as const;
 
 export class NodeDisk implements Disk {
-  constructor(private readonly syncThread: SyncThread) {}
+  constructor(
+    private readonly syncThread: SyncThread,
+    private readonly readThread: ReadThread = () => invariant(false, 'a disk without a thread that may block'),
+  ) {}
 
   open(path: string, options: { readonly create?: boolean } = {}): DiskFile {
     const flags = fs.constants.O_RDWR | (options.create === true ? fs.constants.O_CREAT : 0);
     const fd = attempt('open', path, () => fs.openSync(path, flags, 0o644));
-    return new NodeFile(path, fd, this.syncThread);
+    return new NodeFile(path, fd, this.syncThread, this.readThread);
   }
 
   readFile(path: string): Buffer | undefined {
@@ -115,12 +128,14 @@ export class NodeDisk implements Disk {
 
 class NodeFile implements DiskFile {
   private closed = false;
-  private syncsInFlight = 0;
+  /** Syncs and reads elsewhere. */
+  private inFlight = 0;
 
   constructor(
     readonly path: string,
     private readonly fd: number,
     private readonly syncThread: SyncThread,
+    private readonly readThread: ReadThread,
   ) {}
 
   size(): number {
@@ -142,6 +157,35 @@ class NodeFile implements DiskFile {
       throw diskError(error, this.path, 'read');
     }
     return done;
+  }
+
+  readLater(
+    target: Uint8Array,
+    start: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined, bytes: number) => void,
+  ): void {
+    this.mustBeOpen('read');
+    this.inFlight++;
+    let at = 0;
+    const end = (errorCode: string | undefined): void => {
+      this.inFlight--;
+      this.closeIfIdle();
+      if (errorCode === undefined) done(undefined, at);
+      else done(new DiskError(errorCode, this.path, 'read'), 0);
+    };
+    const next = (): void => {
+      const wanted = Math.min(length - at, READ_PIECE_BYTES);
+      this.readThread(this.fd, wanted, position + at, (errorCode, bytes, from, to) => {
+        if (errorCode !== undefined) return end(errorCode);
+        target.set(bytes.subarray(from, to), start + at);
+        at += to - from;
+        if (to - from < wanted || at === length) end(undefined);
+        else next();
+      });
+    };
+    next();
   }
 
   write(source: Uint8Array, start: number, length: number, position: number): void {
@@ -173,9 +217,9 @@ class NodeFile implements DiskFile {
 
   syncLater(done: (error: DiskError | undefined) => void): void {
     this.mustBeOpen('sync');
-    this.syncsInFlight++;
+    this.inFlight++;
     this.syncThread(this.fd, (errorCode) => {
-      this.syncsInFlight--;
+      this.inFlight--;
       this.closeIfIdle();
       done(errorCode === undefined ? undefined : new DiskError(errorCode, this.path, 'sync'));
     });
@@ -187,9 +231,9 @@ class NodeFile implements DiskFile {
     this.closeIfIdle();
   }
 
-  /** The number goes back only when no sync uses it: a file opened meanwhile would get it and be synced in our place. */
+  /** The number goes back only when no thread uses it: a file opened meanwhile would get it and be synced or read in our place. */
   private closeIfIdle(): void {
-    if (this.closed && this.syncsInFlight === 0) attempt('close', this.path, () => fs.closeSync(this.fd));
+    if (this.closed && this.inFlight === 0) attempt('close', this.path, () => fs.closeSync(this.fd));
   }
 
   private mustBeOpen(operation: string): void {

@@ -13,7 +13,7 @@ import { Doorbells } from './doorbell.js';
 import { nodeEndpoint } from './endpoint.js';
 import { diskActor, ioActor } from './io.js';
 import type { Kind } from './message.js';
-import { NodeDisk, type SyncThread } from './node-disk.js';
+import { NodeDisk, type ReadThread, type SyncThread } from './node-disk.js';
 import { NodeNetwork } from './node-network.js';
 import { Meter } from './slab.js';
 import type { ThreadPort } from './supervisor.js';
@@ -23,6 +23,12 @@ import type { Wiring } from './wiring.js';
 /** Name -> loader: a thread loads only the code of the actors that it hosts. */
 export type Registry = Readonly<Record<string, () => Promise<AnyActorDefinition>>>;
 
+/** Who does blocking disk work for everybody; see io.ts. */
+export interface IoActors {
+  readonly syncs: ActorId;
+  readonly reads: ActorId;
+}
+
 export interface ThreadData {
   readonly thread: number;
   readonly wiring: Wiring;
@@ -31,7 +37,7 @@ export interface ThreadData {
   /** Definitions to load before the thread says that it is up. */
   readonly definitions: readonly string[];
   /** System actors of this thread, with their ids. */
-  readonly io: ActorId;
+  readonly io: IoActors;
   readonly disk: ActorId | undefined;
   readonly seed: number;
   /** One-way events to the main thread. */
@@ -76,6 +82,7 @@ const droppedSeries = meter.series('hangar_actor_messages_dropped_total', {
 });
 
 let syncThread: SyncThread = () => invariant(false, 'the disk actor of this thread is not started');
+let readThread: ReadThread = () => invariant(false, 'the disk actor of this thread is not started');
 let wakeSockets = (): void => undefined;
 
 const core = new ThreadCore(
@@ -84,7 +91,10 @@ const core = new ThreadCore(
   systemClock,
   prng(data.seed + thread),
   {
-    disk: new NodeDisk((fd, done) => syncThread(fd, done)),
+    disk: new NodeDisk(
+      (fd, done) => syncThread(fd, done),
+      (fd, length, position, done) => readThread(fd, length, position, done),
+    ),
     network: isSockets
       ? new NodeNetwork((text) => post({ kind: 'log', level: 'warn', actor: 'network', text, fields: {} }))
       : undefined,
@@ -232,13 +242,16 @@ Comlink.expose(port, nodeEndpoint(parentPort!));
 for (const name of data.definitions) await definitionOf(name);
 if (data.disk !== undefined) {
   core.start(data.disk, diskActor, {
-    io: data.io,
-    connect: (sync: SyncThread) => {
+    ...data.io,
+    connect: (sync: SyncThread, read: ReadThread) => {
       syncThread = sync;
+      readThread = read;
     },
   });
 }
-if (wiring.directory.actors[data.io]!.thread === thread) core.start(data.io, ioActor, {});
+for (const io of new Set(Object.values(data.io))) {
+  if (wiring.directory.actors[io]!.thread === thread) core.start(io, ioActor, {});
+}
 post({ kind: 'up' });
 await (isSockets ? runSockets() : runBlocking());
 // Node 20 aborts the whole process (NodePlatform::ForIsolate) when a thread ends while its optimizing compiler is at

@@ -61,7 +61,17 @@ start('prints one table and one ready line, and everything in them is true', asy
     const rows = lines.slice(1, -1).map((line) => line.split(/ {2,}/));
     const actors = rows.map(([actor]) => actor);
     assert.equal(new Set(actors).size, actors.length);
-    for (const role of ['front', 'io', 'namesrv-a', 'namesrv-b', 'broker-a', 'broker-a-s', 'broker-b', 'broker-b-s']) {
+    for (const role of [
+      'front',
+      'io',
+      'reads',
+      'namesrv-a',
+      'namesrv-b',
+      'broker-a',
+      'broker-a-s',
+      'broker-b',
+      'broker-b-s',
+    ]) {
       assert.ok(actors.includes(role), `a row for ${role}`);
     }
     for (const role of ['broker-a', 'broker-a-s', 'broker-b', 'broker-b-s']) {

@@ -26,7 +26,7 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
   }
 }
 
-for (const thread of ['front', 'worker-0', 'io']) {
+for (const thread of ['front', 'worker-0', 'io', 'reads']) {
   threads(`the cluster serves again after ${thread} has died, on the same ports`, async () => {
     const store = mkdtempSync(join(tmpdir(), 'hangar-threads-'));
     const loaded = readPackagedTopology('single', { ephemeral: true, store });

@@ -19,7 +19,7 @@ import { MemoryDisk } from '../../src/runtime/simulation/memory-disk.js';
 interface Fixture {
   readonly disk: Disk;
   readonly root: string;
-  /** Lets syncLater complete. */
+  /** Lets syncLater and readLater complete. */
   settle(): Promise<void>;
   dispose(): void;
 }
@@ -28,13 +28,27 @@ function nodeFixture(): Fixture {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hangar-disk-'));
   let running = 0;
   let idle: () => void = () => {};
-  const disk = new NodeDisk((fd, done) => {
-    running++;
-    fs.fdatasync(fd, (error) => {
-      done(error?.code);
-      if (--running === 0) idle();
-    });
-  });
+  const ended = (): void => {
+    if (--running === 0) idle();
+  };
+  const disk = new NodeDisk(
+    (fd, done) => {
+      running++;
+      fs.fdatasync(fd, (error) => {
+        done(error?.code);
+        ended();
+      });
+    },
+    (fd, length, position, done) => {
+      running++;
+      const bytes = Buffer.alloc(length + 3);
+      fs.read(fd, bytes, 3, length, position, (error, count) => {
+        done(error?.code, bytes, 3, 3 + count);
+        bytes.fill(0xff);
+        ended();
+      });
+    },
+  );
   const settle = (): Promise<void> =>
     new Promise((resolve) => {
       idle = resolve;
@@ -257,6 +271,30 @@ function conformance(name: string, make: () => Fixture): void {
     assert.is(text(disk, `${root}/f`), 'abc');
   });
 
+  contract(
+    'readLater copies in a later turn what there is, from a file closed meanwhile too',
+    async ({ disk, root, fixture }) => {
+      const file = disk.open(`${root}/f`, { create: true });
+      const content = Buffer.alloc(200_000);
+      for (let at = 0; at < content.length; at++) content[at] = (at * 31) & 0xff;
+      file.write(content, 0, content.length, 0);
+      const target = Buffer.alloc(200_010);
+      const outcomes: unknown[] = [];
+      file.readLater(target, 5, 199_000, 500, (error, bytes) => outcomes.push(error, bytes));
+      const rest = Buffer.alloc(100);
+      file.readLater(rest, 0, 100, 199_990, (error, bytes) => outcomes.push(error, bytes));
+      file.readLater(rest, 50, 50, 300_000, (error, bytes) => outcomes.push(error, bytes));
+      file.close();
+      assert.is(outcomes.length, 0, 'not before the caller has returned');
+      await fixture.settle();
+      assert.is(outcomes.length, 6);
+      for (const expected of [199_000, 10, 0]) assert.ok(outcomes.includes(expected));
+      assert.ok(target.subarray(5, 199_005).equals(content.subarray(500, 199_500)));
+      assert.ok(rest.subarray(0, 10).equals(content.subarray(199_990)));
+      assert.equal([...new Set([...target.subarray(0, 5), ...target.subarray(199_005), ...rest.subarray(10)])], [0]);
+    },
+  );
+
   contract('a closed handle refuses, closing twice is fine', ({ disk, root }) => {
     const file = disk.open(`${root}/f`, { create: true });
     file.sync();
@@ -268,6 +306,10 @@ function conformance(name: string, make: () => Fixture): void {
     );
     assert.is(
       codeOf(() => file.read(Buffer.alloc(1), 0, 1, 0)),
+      'EBADF',
+    );
+    assert.is(
+      codeOf(() => file.readLater(Buffer.alloc(1), 0, 1, 0, () => assert.unreachable())),
       'EBADF',
     );
     assert.is(
@@ -587,6 +629,23 @@ faults('injected errors hit matching paths, as often as asked', () => {
   assert.is(text(disk, '/index'), 'fine');
 });
 
+faults('a read that fails elsewhere says so, and one of a process that was killed says nothing', () => {
+  const { disk, time } = memoryDisk();
+  const file = disk.open('/f', { create: true });
+  write(file, 'abc', 0);
+  const outcomes: unknown[] = [];
+  const read = (): void =>
+    file.readLater(Buffer.alloc(3), 0, 3, 0, (error, bytes) => outcomes.push(error?.code, bytes));
+  disk.inject({ operation: 'read', pathPart: '/f', code: 'EIO', times: 1 });
+  read();
+  time.advance(10);
+  assert.equal(outcomes, ['EIO', 0]);
+  read();
+  disk.processKill();
+  time.advance(10);
+  assert.is(outcomes.length, 2);
+});
+
 faults('a 1 GiB file costs the pages that were written', () => {
   const { disk } = memoryDisk(64 * KIB);
   const file = disk.open('/f', { create: true });
@@ -622,6 +681,25 @@ real('a file that is closed during a sync keeps its descriptor until the sync is
   assert.equal(errors, ['EIO', undefined]);
   assert.throws(() => fs.fstatSync(started[0]!.fd), /EBADF/);
   other.close();
+});
+
+real('a read elsewhere keeps the descriptor too, and its error comes with the path', ({ root }) => {
+  const asked: {
+    fd: number;
+    done: (code: string | undefined, bytes: Uint8Array, start: number, end: number) => void;
+  }[] = [];
+  const disk = new NodeDisk(
+    () => assert.unreachable(),
+    (fd, _length, _position, done) => asked.push({ fd, done }),
+  );
+  const file = disk.open(`${root}/f`, { create: true });
+  const outcomes: unknown[] = [];
+  file.readLater(Buffer.alloc(8), 0, 8, 0, (error, bytes) => outcomes.push(error?.message, bytes));
+  file.close();
+  fs.fstatSync(asked[0]!.fd);
+  asked[0]!.done('EIO', Buffer.alloc(0), 0, 0);
+  assert.equal(outcomes, [`read ${root}/f: EIO`, 0]);
+  assert.throws(() => fs.fstatSync(asked[0]!.fd), /EBADF/);
 });
 
 real('the lock module loads in several worker threads, and they exclude each other', async ({ root }) => {

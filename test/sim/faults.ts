@@ -67,7 +67,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     const { process, plan } = cluster;
     if (!process.isUp || !damage.allows(EVERY_UNIT) || !damage.allowsThreadDeath()) return false;
     const { name } = simulation.random.pick(plan.directory.threads);
-    process.current.killThread(name, name === 'io' ? 'all units' : 'its units');
+    process.current.killThread(name, name === 'io' || name === 'reads' ? 'all units' : 'its units');
     return true;
   },
 

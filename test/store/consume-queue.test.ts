@@ -592,6 +592,7 @@ function forgetfulDisk(): Disk {
     path,
     size: () => 6_000_000,
     read: () => 0,
+    readLater: (_target, _start, _length, _position, done) => done(undefined, 0),
     write: () => {},
     truncate: () => {},
     setModified: () => {},

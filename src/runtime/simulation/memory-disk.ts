@@ -11,10 +11,12 @@ import { Names, type Node, namesOf, newDirectory } from './memory-names.js';
 
 export interface MemoryDiskOptions {
   readonly clock: Clock;
-  /** Calls `action` after `delayMs` of virtual time: completions of syncLater. */
+  /** Calls `action` after `delayMs` of virtual time: completions of syncLater and readLater. */
   readonly schedule: (delayMs: number, action: () => void) => void;
   /** How long each syncLater takes; 1 ms if not given. */
   readonly syncDelayMs?: () => number;
+  /** How long each readLater takes; 1 ms if not given. */
+  readonly readDelayMs?: () => number;
   /** Bytes of data pages, holes free, before ENOSPC; no limit if not given. */
   readonly capacityBytes?: number;
 }
@@ -256,6 +258,10 @@ export class MemoryDisk implements Disk {
     this.options.schedule(this.options.syncDelayMs?.() ?? 1, action);
   }
 
+  afterRead(action: () => void): void {
+    this.options.schedule(this.options.readDelayMs?.() ?? 1, action);
+  }
+
   private change(operation: string, paths: readonly string[], nodes: readonly (Node | undefined)[]): void {
     const before = this.names.change(operation, paths, nodes, this.now());
     for (const node of nodes) if (node !== undefined && !node.isDirectory) node.links++;
@@ -289,6 +295,22 @@ class MemoryFile implements DiskFile {
     this.mustBeOpen('read');
     this.disk.failIfInjected('read', this.path);
     return this.inode.read(target, start, length, position);
+  }
+
+  readLater(
+    target: Uint8Array,
+    start: number,
+    length: number,
+    position: number,
+    done: (error: DiskError | undefined, bytes: number) => void,
+  ): void {
+    this.mustBeOpen('read');
+    this.disk.afterRead(() => {
+      if (!this.disk.isAlive(this.epoch)) return;
+      const code = this.disk.injectedFault('read', this.path);
+      if (code !== undefined) return done(new DiskError(code, this.path, 'read', 'injected'), 0);
+      done(undefined, this.inode.read(target, start, length, position));
+    });
   }
 
   write(source: Uint8Array, start: number, length: number, position: number): void {

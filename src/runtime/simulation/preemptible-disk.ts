@@ -12,6 +12,7 @@ export function preemptibleDisk(disk: Disk, yieldNow: () => void): Disk {
       yieldNow();
       return inner.read(target, start, length, position);
     },
+    readLater: (target, start, length, position, done) => inner.readLater(target, start, length, position, done),
     write: (source, start, length, position) => {
       yieldNow();
       inner.write(source, start, length, position);

@@ -13,6 +13,9 @@ export interface SyncTimes {
 
 const USUAL_SYNC: SyncTimes = { fromMs: 0.2, toMs: 3 };
 
+/** A read that waits for the device, milliseconds; drawn for each. */
+const READ_MS = { fromMs: 0.05, toMs: 20 } as const;
+
 /** idle: never started, or over. */
 type Phase = 'idle' | 'starting' | 'up' | 'stopping';
 
@@ -30,6 +33,7 @@ export class SimProcess {
     this.disk = new MemoryDisk({
       clock: world.time,
       schedule: (delayMs, action) => world.time.after(delayMs, action),
+      readDelayMs: () => READ_MS.fromMs + random.unit() * (READ_MS.toMs - READ_MS.fromMs),
       syncDelayMs: () => this.syncTimes.fromMs + random.unit() * (this.syncTimes.toMs - this.syncTimes.fromMs),
     });
   }

@@ -191,13 +191,17 @@ export class IndexFile {
   }
 
   private create(before: IndexHeader | undefined): void {
-    this.files.use(this.file, true).truncate(indexFileBytes(this.sizes));
+    const file = this.files.use(this.file, true);
+    file.truncate(indexFileBytes(this.sizes));
     if (before === undefined) return;
     const header = this.header;
     header.beginTimestamp = before.endTimestamp;
     header.endTimestamp = before.endTimestamp;
     header.beginOffset = before.endOffset;
     header.endOffset = before.endOffset;
+    // In the file at once: after a crash Apache's broker keeps a file without keys, and takes its end for the index's.
+    header.write(smallView);
+    file.write(small, 0, HEADER_BYTES, 0);
   }
 
   /** Looks at the entry in `small`; false when the walk is over. */

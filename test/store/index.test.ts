@@ -152,6 +152,28 @@ service('after a crash, files that were not full and synced go, and empty ones',
   assert.is(index.endPhysicalOffset, 0);
 });
 
+service(
+  'a file that follows another says so before it has keys, for Apache to go on behind the other after a crash',
+  () => {
+    const { disk } = simulatedDisk();
+    const { index } = open(disk);
+    put(index, 0, 11);
+    index.discard();
+    const [full, next] = disk.list(DIRECTORY).map((name) => {
+      const header = new IndexHeader();
+      const bytes = disk.readFile(`${DIRECTORY}/${name}`)!;
+      header.read(new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+      return header;
+    });
+    assert.is(full!.entries, 11);
+    const { endTimestamp, endOffset } = full!;
+    assert.equal(
+      { ...next },
+      { ...new IndexHeader(), beginTimestamp: endTimestamp, endTimestamp, beginOffset: endOffset, endOffset },
+    );
+  },
+);
+
 service('leading files go with their messages, the last one stays', () => {
   const { disk } = simulatedDisk();
   const { index } = open(disk);

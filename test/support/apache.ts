@@ -23,6 +23,7 @@ import { JAVA_FLAGS, type JavaTools, javaTools, SHORT_LIVED_FLAGS } from './apac
 /** Six JVMs on two busy cores take about ten seconds. */
 const BOOT_MS = 60_000;
 const ADMIN_MS = 60_000;
+const APACHE_STOP_MS = 30_000;
 
 const SEND_OK = 0;
 
@@ -31,6 +32,7 @@ export interface ApacheOptions {
   readonly brokerHeap?: readonly string[];
 }
 
+const BROKER_CLASS = 'org.apache.rocketmq.broker.BrokerStartup';
 const TEST_BROKER_HEAP = ['-Xms256m', '-Xmx512m', '-XX:MaxDirectMemorySize=512m'];
 const NAMESRV_HEAP = ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC'];
 
@@ -89,15 +91,8 @@ export async function startApacheBroker(
   const file = join(home, 'broker.properties');
   const store = options.store ?? join(home, 'store');
   writeFileSync(file, brokerProperties(options, listenPort, store));
-  // Beside the keys there are system properties that refuse writes on a full disk.
-  const flags = [...brokerHeap, '-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99'];
-  const { child, servingAtMs } = await startServer(
-    `broker ${broker.name} ${broker.id}`,
-    home,
-    flags,
-    'org.apache.rocketmq.broker.BrokerStartup',
-    file,
-  );
+  const name = `broker ${broker.name} ${broker.id}`;
+  const { child, servingAtMs } = await startServer(name, home, brokerFlags(brokerHeap), BROKER_CLASS, file);
   try {
     await listed(options.namesrv, broker, BOOT_MS, child);
   } catch (error) {
@@ -105,6 +100,27 @@ export async function startApacheBroker(
     throw error;
   }
   return { broker, child, servingAtMs, stop: () => ended(child.stop(), home), kill: () => ended(child.kill(), home) };
+}
+
+/** Beside the keys there are system properties that refuse writes on a full disk. */
+function brokerFlags(heap: readonly string[]): readonly string[] {
+  return [...heap, '-Drocketmq.broker.diskSpaceWarningLevelRatio=0.99'];
+}
+
+export interface ApacheAlone extends Killable {
+  /** Resolves when it has ended by SIGTERM, as its operator stops it: that takes about seven seconds. */
+  stop(): Promise<void>;
+}
+
+/** A broker with exactly these keys, which may leave name servers out. Serves when this returns; fails when it ends first. */
+export async function startApacheAlone(values: Readonly<Record<string, string | number>>): Promise<ApacheAlone> {
+  const home = rocketmqHome();
+  const file = join(home, 'broker.properties');
+  writeFileSync(file, properties(values));
+  const flags = [...brokerFlags(TEST_BROKER_HEAP), '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+  const { child, servingAtMs } = await startServer('broker', home, flags, BROKER_CLASS, file);
+  const stop = () => ended(child.stop(APACHE_STOP_MS), home);
+  return { child, servingAtMs, stop, kill: () => ended(child.kill(), home) };
 }
 
 /** The four topologies of `hangar up`, from Apache's parts. Ready means: the first send is answered SEND_OK. */

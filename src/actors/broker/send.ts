@@ -319,7 +319,8 @@ function storeBatch(
   receivedBytes: number,
 ): void {
   const { message, log, settings } = state;
-  const commonBytes = appendOwn(state, copyWithoutWait(receivedBytes, 0));
+  // WAIT stays: Apache's broker takes it out of single messages only.
+  const commonBytes = appendOwn(state, copyProperties(received, 0, receivedBytes, -1, -1, stored, 0));
   const common = Buffer.from(stored.subarray(0, commonBytes));
   items.open(view, bodyAt, bodyBytes);
   let totalBytes = 0;

@@ -1,0 +1,123 @@
+/**
+ * One store directory that brokers of either maker open in turn: same files sizes, same address, no name server. The
+ * sizes are small, so that a few megabytes fill several files of every kind.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startApacheAlone } from '../../support/apache.js';
+import { startHangar } from '../../support/hangar-process.js';
+import { RemotingClient } from '../../support/remoting-client.js';
+import { freePort } from './ports.js';
+import type { Child } from './process.js';
+import { properties } from './servers.js';
+
+export type Maker = 'apache' | 'hangar';
+export type Settings = Readonly<Record<string, string | number>>;
+
+const READY_MS = 20_000;
+
+/** Sizes of files, in bytes; slots and entries of an index file. */
+export const SIZES = { logFile: 512 * 1024, queueFile: 1_000, indexSlots: 500, indexEntries: 400 } as const;
+
+/** A broker that has the store open. */
+export interface OpenStore {
+  readonly maker: Maker;
+  readonly address: string;
+  readonly child: Child;
+  /** An orderly stop, which leaves no abort file. */
+  stop(): Promise<void>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+export class StoreHome {
+  readonly directory = mkdtempSync(join(tmpdir(), 'hangar-store-'));
+  private current: OpenStore | undefined;
+
+  private constructor(
+    readonly port: number,
+    private readonly settings: Settings,
+  ) {}
+
+  static async create(settings: Settings = {}): Promise<StoreHome> {
+    return new StoreHome(await freePort([-2, 0, 1]), settings);
+  }
+
+  get store(): string {
+    return join(this.directory, 'store');
+  }
+
+  /** The configuration that both makers read. */
+  values(more: Settings = {}): Settings {
+    return {
+      brokerClusterName: 'rocketmq-cluster',
+      brokerName: 'broker-a',
+      brokerId: 0,
+      brokerIP1: '127.0.0.1',
+      brokerIP2: '127.0.0.1',
+      listenPort: this.port,
+      storePathRootDir: this.store,
+      storePathCommitLog: join(this.store, 'commitlog'),
+      mappedFileSizeCommitLog: SIZES.logFile,
+      mappedFileSizeConsumeQueue: SIZES.queueFile,
+      maxHashSlotNum: SIZES.indexSlots,
+      maxIndexNum: SIZES.indexEntries,
+      messageIndexSafe: 'true',
+      flushConsumeQueueThoroughInterval: 1_000,
+      maxMessageSize: 65_536,
+      deleteWhen: '04',
+      fileReservedTime: 72,
+      // A full laptop must not fail a test.
+      diskMaxUsedSpaceRatio: 95,
+      ...this.settings,
+      ...more,
+    };
+  }
+
+  /** Starts a broker on the store; one at a time. */
+  async open(maker: Maker, more: Settings = {}): Promise<OpenStore> {
+    if (this.current !== undefined) throw new Error(`${this.store} is open already`);
+    const values = this.values(more);
+    const { child, stop, kill } = maker === 'apache' ? await startApacheAlone(values) : await this.startHangar(values);
+    const closing = (end: () => Promise<void>) => async () => {
+      this.current = undefined;
+      await end();
+    };
+    const inOrder = async (): Promise<void> => {
+      await stop();
+      if (existsSync(join(this.store, 'abort'))) throw child.failure('left an abort file behind its orderly stop');
+    };
+    this.current = { maker, address: `127.0.0.1:${this.port}`, child, stop: closing(inOrder), kill: closing(kill) };
+    return this.current;
+  }
+
+  /** Connected to whoever has the store open. */
+  async connect(host = '127.0.0.1'): Promise<RemotingClient> {
+    return await RemotingClient.connect(`${host}:${this.port}`);
+  }
+
+  /** Ends what runs and removes the directory. */
+  async remove(): Promise<void> {
+    await this.current?.kill();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** A Hangar broker's process, not waited for. */
+  spawnHangar(values: Settings): Child {
+    const file = join(this.directory, 'hangar.properties');
+    writeFileSync(file, properties(values));
+    return startHangar(['broker', '-c', file]);
+  }
+
+  private async startHangar(values: Settings) {
+    const child = this.spawnHangar(values);
+    try {
+      await child.waitForOutput(/^hangar is ready/m, READY_MS);
+    } catch (error) {
+      await child.kill();
+      throw error;
+    }
+    return { child, stop: () => child.stop(), kill: () => child.kill() };
+  }
+}

@@ -1,0 +1,109 @@
+/** A store that Hangar began goes to Apache's broker and back, after orderly stops and after SIGKILL of either. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import type { RemotingClient } from '../support/remoting-client.js';
+import {
+  assertFoundByKey,
+  assertKept,
+  assertTablesKept,
+  type Contents,
+  contentsOf,
+  queuesSynced,
+  recordsIn,
+  type Tables,
+  tablesOf,
+} from './harness/store-contents.js';
+import { readIndexFiles, readLog } from './harness/store-files.js';
+import {
+  assertHolds,
+  commitOffsets,
+  createTables,
+  fill,
+  filledQueues,
+  fillMany,
+  type Sent,
+} from './harness/store-filling.js';
+import { SIZES, type StoreHome } from './harness/store-home.js';
+import { storeLife } from './harness/store-suite.js';
+
+const MANY_TOPICS = 1_000;
+const MESSAGES = 300;
+const QUEUES = filledQueues(MANY_TOPICS);
+
+const life = await storeLife('a store begun by Hangar');
+
+const sent: Sent[] = [];
+let contents: Contents = new Map();
+let tables: Tables;
+
+/** Whoever has the store now has everything of before; then it takes more, and what it has afterwards is noted. */
+async function checkAndFill(client: RemotingClient, seed: number): Promise<void> {
+  const found = await contentsOf(client, QUEUES);
+  assertKept(contents, found, true);
+  assertHolds(found, sent);
+  if (tables !== undefined) assertTablesKept(tables, await tablesOf(client));
+  sent.push(...(await fill(client, seed, MESSAGES)), ...(await fillMany(client, seed, MANY_TOPICS)));
+  contents = await contentsOf(client, QUEUES);
+  assertHolds(contents, sent);
+  tables = await tablesOf(client);
+}
+
+async function used(home: StoreHome, use: (client: RemotingClient) => Promise<void>): Promise<void> {
+  const client = await home.connect();
+  try {
+    await use(client);
+  } finally {
+    client.close();
+  }
+}
+
+life.step('Hangar fills it and stops in order', async (home) => {
+  const hangar = await home.open('hangar');
+  await used(home, async (client) => {
+    await createTables(client, MANY_TOPICS);
+    await checkAndFill(client, 1);
+    await commitOffsets(client, 'readers', QUEUES, 1);
+    tables = await tablesOf(client);
+  });
+  await queuesSynced(home.store, contents);
+  await hangar.stop();
+  const log = readLog(home.store);
+  assert.ok(log.files.length > 2, `${log.files.length} log files`);
+  assert.is(log.blanks.length, log.files.length - 1);
+});
+
+life.step("Apache's broker has everything, finds it by key, appends and is killed", async (home) => {
+  const apache = await home.open('apache');
+  await used(home, async (client) => {
+    await checkAndFill(client, 2);
+    await assertFoundByKey(client, recordsIn(contents));
+  });
+  await apache.kill();
+  assert.ok(existsSync(join(home.store, 'abort')));
+});
+
+life.step('Hangar has everything after that SIGKILL, appends and is killed', async (home) => {
+  const hangar = await home.open('hangar');
+  await used(home, (client) => checkAndFill(client, 3));
+  await hangar.kill();
+  assert.ok(existsSync(join(home.store, 'abort')));
+});
+
+life.step("Apache's broker has everything after that SIGKILL, appends and stops in order", async (home) => {
+  const apache = await home.open('apache');
+  await used(home, async (client) => {
+    await checkAndFill(client, 4);
+    await assertFoundByKey(client, recordsIn(contents), readIndexFiles(home.store, SIZES.indexSlots).length);
+  });
+  await apache.stop();
+});
+
+life.step('Hangar has everything after that orderly stop', async (home) => {
+  const hangar = await home.open('hangar');
+  await used(home, (client) => checkAndFill(client, 5));
+  await queuesSynced(home.store, contents);
+  await hangar.stop();
+});
+
+life.run();

@@ -22,6 +22,12 @@ export const hangarBrokerSettings = {
   pullHoldMax: int(65_536, effective, 'Most held pulls; one more is answered PULL_NOT_FOUND at once.', {
     max: 10_000_000,
   }),
+  damagedLogAction: oneOf(
+    ['refuse', 'cut'],
+    'refuse',
+    effective,
+    'What a start does when the commit log is damaged and good messages follow that had been synced: refuse, or cut the log there; what is cut off is kept in a directory beside it.',
+  ),
   queueIdleSeconds: int(60, effective, 'A queue without traffic for this long gives back its buffers and files.', {
     unit: 'seconds',
     min: 1,

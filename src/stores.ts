@@ -131,6 +131,7 @@ export function recoverOptionsOf(settings: BrokerSettings): RecoverOptions {
     queueFileBytes: settings.mappedFileSizeConsumeQueue,
     delayLevelsMs: settings.messageDelayLevel,
     checkBodyCrc: settings.checkCRCOnRecover,
+    acceptsCut: settings.damagedLogAction === 'cut',
     index: settings.messageIndexEnable
       ? { slots: settings.maxHashSlotNum, entries: settings.maxIndexNum, isSafe: settings.messageIndexSafe }
       : undefined,

@@ -273,6 +273,16 @@ export class LogFiles {
     return deleted;
   }
 
+  /** Moves the newest file to another place of the same file system. Throws DiskError. */
+  moveLast(to: string): void {
+    const start = this.starts.at(-1);
+    invariant(start !== undefined, 'there is a file to move', this.directory);
+    this.openFiles.close(start);
+    this.disk.rename(this.path(start), to);
+    this.starts.pop();
+    this.disk.syncDirectory(this.directory);
+  }
+
   /**
    * Gives back the rest of the file that holds `offset`, so that what lay there can never be taken for records again:
    * zeros from now on, durably. In between the file is shorter, which the caller has to be able to tell after a crash.

@@ -140,6 +140,11 @@ export class RecoveredQueues {
     this.cache.syncDirectories();
   }
 
+  /** Closes them without writing anything out. */
+  abandon(): void {
+    this.cache.discard();
+  }
+
   /** What is in them; they are closed. */
   finish(): RecoveredQueue[] {
     const result = this.slots.map(({ topic, queueId, queue }) => ({

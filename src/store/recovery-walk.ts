@@ -54,6 +54,8 @@ export class RecoveryWalk {
   /** Records that say that they lie elsewhere. */
   misplaced = 0;
   dispatched = 0;
+  /** Records seen. */
+  visited = 0;
   scannedBytes = 0;
   hasChanged = false;
 
@@ -100,6 +102,7 @@ export class RecoveryWalk {
   }
 
   private onRecord(queues: RecoveredQueues, record: ScannedRecord): boolean {
+    this.visited++;
     this.earlierStoreTimestamp = this.storeTimestamp;
     this.storeTimestamp = record.storeTimestamp;
     const lastByte = record.propertiesAt + record.propertiesBytes - 1;

@@ -8,14 +8,19 @@
  * After a crash, and whenever log and queues disagree, the walk begins at the newest file that the checkpoint vouches
  * for: everything before it is durable and dispatched. The queues are cut back to there and filled again from the log;
  * so are index files that were not full and synced. The first thing in the log that is no record ends it: what lies
- * behind is removed, so that it can never be read as records later.
+ * behind is removed, so that it can never be read as records later. When good records are among that, one of these is so:
+ *
+ *   - They may never have been synced: the machine lost its power, and pages reach the disk in any order. Nobody was
+ *     promised them. They are cut off as by Apache's broker, kept beside the log (kept-cut.ts), and that is told.
+ *   - They were synced: the stop was clean, or the checkpoint vouches for a time after theirs. Then what is in front of
+ *     them was damaged later, and the store is not opened unless the operator accepts the cut (damagedLogAction).
  *
  * Source: CommitLog.java (recoverNormally, recoverAbnormally), DefaultMessageStore.java, IndexService.java.
  */
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
-import { KIB } from '../base/units.js';
+import { KIB, MS_PER_SECOND } from '../base/units.js';
 import {
   checkRecord,
   Magic,
@@ -28,11 +33,22 @@ import { Checkpoint } from './checkpoint.js';
 import { makeDurableDirectory } from './directories.js';
 import { FileCache } from './file-cache.js';
 import { IndexService } from './index-service.js';
-import { LogFiles } from './log-files.js';
+import { keepCut } from './kept-cut.js';
+import { LogFiles, StoreError } from './log-files.js';
+import { type Remains, RemainsFinder } from './log-remains.js';
 import { LogScanner, type ScannedRecord, type ScanResult } from './log-scan.js';
 import { type RecoveredQueue, RecoveredQueues } from './recovered-queues.js';
 import { RecoveryWalk } from './recovery-walk.js';
-import { createAbortFile, cutting, hasAbortFile, isTailCut, storePath } from './store-directory.js';
+import {
+  createAbortFile,
+  createRecoveringFile,
+  cutting,
+  endRecovering,
+  hasAbortFile,
+  isLogSynced,
+  isTailCut,
+  storePath,
+} from './store-directory.js';
 
 export { createAbortFile, lockStore, removeAbortFile } from './store-directory.js';
 
@@ -48,6 +64,8 @@ export interface RecoverOptions {
   readonly delayLevelsMs: readonly number[];
   /** checkCRCOnRecover. */
   readonly checkBodyCrc: boolean;
+  /** damagedLogAction is cut: damage ends the log even if good records that had been synced follow. Default false. */
+  readonly acceptsCut?: boolean;
   /** undefined: messageIndexEnable is false, and index files are left alone. */
   readonly index:
     | {
@@ -94,6 +112,11 @@ export interface RecoveredStore {
 
 /** A torn write is looked for this far behind the end of the log. */
 const REMAINS_BYTES = 64 * KIB;
+/**
+ * The checkpoint vouches for what is this much older than it says: a slave of Apache's sets it to the time of what it
+ * dispatched, which may wait for its sync for flushCommitLogThoroughInterval (10 s).
+ */
+export const VOUCHED_MARGIN_MS = 15 * MS_PER_SECOND;
 const PROBLEMS_MAX = 100;
 
 export function recoverStore(
@@ -101,7 +124,13 @@ export function recoverStore(
   options: RecoverOptions,
   surroundings: RecoverySurroundings = {},
 ): RecoveredStore {
-  return new Recovery(disk, options, surroundings).run();
+  const recovery = new Recovery(disk, options, surroundings);
+  try {
+    return recovery.run();
+  } catch (error) {
+    recovery.abandon();
+    throw error;
+  }
 }
 
 interface LogEnd {
@@ -120,6 +149,11 @@ class Recovery {
   private readonly problems: RecoveryProblem[] = [];
   private queues: RecoveredQueues;
   private abnormal: boolean;
+  /** Everything in the log had been synced, when it was closed in order. */
+  private readonly wasSynced: boolean;
+  /** Messages stored before this had been synced. */
+  private readonly vouchedTimestamp: number;
+  private readonly clock: Clock;
 
   constructor(
     private readonly disk: Disk,
@@ -128,20 +162,23 @@ class Recovery {
   ) {
     const { rootDirectory, commitLogDirectory, fileBytes, delayLevelsMs, checkBodyCrc } = options;
     makeDurableDirectory(disk, rootDirectory);
+    this.clock = surroundings.clock ?? systemClock;
     this.abnormal = hasAbortFile(disk, rootDirectory);
+    this.wasSynced = isLogSynced(disk, rootDirectory);
     const isCut = isTailCut(disk, rootDirectory);
     this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes, isTailCut: isCut });
     this.scanner = new LogScanner({ fileBytes, delayLevelsMs });
     this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
+    this.vouchedTimestamp = this.checkpoint.logTimestamp - VOUCHED_MARGIN_MS;
     this.cache = new FileCache(disk);
-    this.index = this.openIndex(surroundings.clock ?? systemClock);
+    this.index = this.openIndex(this.clock);
     this.queues = this.openQueues();
     this.walk = new RecoveryWalk(
       this.log,
       this.scanner,
       { checkBodyCrc, index: this.index, storeTimestamp: this.checkpoint.logTimestamp },
       {
-        onChange: () => createAbortFile(disk, rootDirectory),
+        onChange: () => this.beginChange(),
         onProgress: surroundings.onProgress ?? (() => {}),
         onMissingFile: (offset, next) =>
           this.problem(this.log.path(offset), offset, `is missing; the log goes on at ${next}`),
@@ -162,6 +199,13 @@ class Recovery {
         if (error === undefined) this.checkpoint.indexTimestamp = endTimestamp;
       },
     });
+  }
+
+  /** Before anything is changed: the next start must not take the store for one that was closed in order. */
+  private beginChange(): void {
+    const { rootDirectory } = this.options;
+    if (this.wasSynced) createRecoveringFile(this.disk, rootDirectory);
+    else createAbortFile(this.disk, rootDirectory);
   }
 
   private openQueues(): RecoveredQueues {
@@ -187,7 +231,15 @@ class Recovery {
     this.index?.close();
     this.cache.closeAll();
     this.log.close();
+    endRecovering(this.disk, this.options.rootDirectory);
     return this.result(end, queues, storeTimestamp);
+  }
+
+  /** Lets go of all files and of what waits to be written: the next start begins anew. */
+  abandon(): void {
+    this.queues.abandon();
+    this.cache.discard();
+    this.log.close();
   }
 
   /** Without a log the queues point nowhere, and the index keeps the new log's messages out. */
@@ -251,15 +303,23 @@ class Recovery {
   // A crash.
 
   private recoverCrash(): LogEnd {
-    createAbortFile(this.disk, this.options.rootDirectory);
+    this.beginChange();
+    const knownTo = this.queues.maxPhysicalOffset;
     if (!this.abnormal) {
       this.abnormal = true;
       this.queues.finish();
       this.queues = this.openQueues();
     }
     this.index?.dropUnsafe(this.checkpoint.indexTimestamp);
+    const isWithoutQueues = this.queues.count === 0;
     let from = this.crashStart();
-    let end = this.rebuildFrom(from, false);
+    const misses = isWithoutQueues && (this.wasSynced || from > this.log.minOffset);
+    if (isWithoutQueues) from = this.log.minOffset;
+    let end = this.rebuildFrom(from, isWithoutQueues);
+    if (misses && this.walk.dispatched > 0) {
+      const path = storePath.consumeQueues(this.options.rootDirectory);
+      this.problem(path, -1, 'there are no consume queues: all are built again from the commit log');
+    }
     if (this.walk.gapAt >= 0) {
       this.problem(
         this.log.directory,
@@ -270,6 +330,14 @@ class Recovery {
       end = this.rebuildFrom(from, true);
     }
     end = this.withoutTornProperties(end);
+    if (this.wasSynced && knownTo > end.offset) {
+      const path = this.log.path(this.log.fileStart(end.offset));
+      this.problem(
+        path,
+        end.offset,
+        `the log ends here, but consume queues know messages up to ${knownTo}: they are gone`,
+      );
+    }
     const isCut = this.cut(end, true);
     this.indexAgainUpTo(end.offset);
     this.sync(from, end.offset);
@@ -334,50 +402,52 @@ class Recovery {
 
   // The end of the log.
 
-  /** Removes what lies behind the end; true when there was something. */
+  /** Removes what lies behind the end; true when there was something. Throws StoreError when that is refused. */
   private cut(end: ScanResult, isCrash: boolean): boolean {
     invariant(end.stop === 'end' || end.stop === 'empty' || end.stop === 'bad', 'end of the log', end.stop);
-    const lost = this.recordsBehind(end);
-    if (lost !== undefined) {
-      const what = end.stop === 'bad' ? `bad record (${end.problem})` : 'no record';
-      const path = this.log.path(this.log.fileStart(end.offset));
-      this.problem(path, end.offset, `${what}, but records follow at ${lost}: they are cut off`);
-    }
-    const hasRemains = lost !== undefined || end.stop === 'bad' || this.hasBytesAt(end.offset);
+    const remains = new RemainsFinder(this.log, this.scanner);
+    const hasTorn = end.stop === 'bad' || remains.hasBytes(end.offset, this.nearBytes(end.offset));
+    // Nothing is behind the end of a log that was closed in order, and looking for it would cost each start something.
+    const lost = isCrash || hasTorn ? remains.find(end.offset, this.leastTimestamp) : undefined;
+    if (lost !== undefined) this.keep(end, lost);
     this.log.deleteAfter(end.offset);
-    if (isCrash || hasRemains) {
+    if (isCrash || hasTorn || lost !== undefined) {
       cutting(this.disk, this.options.rootDirectory, () => this.log.clearTail(end.offset));
     }
-    return hasRemains;
+    return hasTorn || lost !== undefined;
   }
 
-  /** Whether something else than zeros is near behind the end: a torn write. */
-  private hasBytesAt(offset: number): boolean {
-    const near = Buffer.alloc(REMAINS_BYTES);
-    const inFile = this.log.fileStart(offset) + this.log.fileBytes - offset;
-    this.log.read(offset, Math.min(near.length, inFile), near, 0);
-    return near.some((byte) => byte !== 0);
+  private nearBytes(offset: number): number {
+    return Math.min(REMAINS_BYTES, this.log.fileStart(offset) + this.log.fileBytes - offset);
   }
 
-  /** Offset of a good record behind the end of the log, which then ends within it; undefined if there seems to be none. */
-  private recordsBehind(end: ScanResult): number | undefined {
-    if (end.stop === 'bad') {
-      const head = Buffer.alloc(RECORD.magic);
-      this.log.read(end.offset, head.length, head, 0);
-      const next = end.offset + head.readInt32BE(RECORD.totalBytes);
-      const isInFile = next > end.offset && this.log.fileStart(next) === this.log.fileStart(end.offset);
-      if (isInFile && this.beginsWithRecord(next)) return next;
+  /** Store times do not go back: of the last record before the end. */
+  private get leastTimestamp(): number {
+    return this.walk.visited > 0 ? this.walk.storeTimestamp : 0;
+  }
+
+  /** Good records follow the end: refuses to cut them off, or keeps them beside the log. */
+  private keep(end: ScanResult, lost: Remains): void {
+    const { log, options } = this;
+    const path = log.path(log.fileStart(end.offset));
+    const what = end.stop === 'bad' ? `bad record (${end.problem})` : 'no record';
+    const wasPromised = this.wasSynced || lost.storeTimestamp < this.vouchedTimestamp;
+    if (wasPromised && options.acceptsCut !== true) {
+      const byte = end.offset - log.fileStart(end.offset);
+      throw new StoreError(
+        `${path} is damaged at its byte ${byte} (commit log offset ${end.offset}): ${what}, but synced messages follow at ` +
+          `${lost.offset}. Put the file back from a backup or from the other broker of the pair ('hangar store check' says ` +
+          'what else is damaged), or set damagedLogAction=cut to go on without everything from there on: it is kept in ' +
+          `${log.directory}-cut-<time>`,
+      );
     }
-    for (let i = 0; i < this.log.count; i++) {
-      const start = this.log.startAt(i);
-      if (start > end.offset && this.beginsWithRecord(start)) return start;
-    }
-    return undefined;
-  }
-
-  private beginsWithRecord(offset: number): boolean {
-    const to = this.log.fileStart(offset) + this.log.fileBytes;
-    return this.scanner.scan(this.log, offset, to, this.options.checkBodyCrc, () => false).stop === 'stopped';
+    const kept = keepCut(this.disk, log, end.offset, this.clock.now());
+    const why = wasPromised ? 'damagedLogAction=cut' : 'they had not been synced';
+    this.problem(
+      path,
+      end.offset,
+      `${what}, but records follow at ${lost.offset}: they are cut off (${why}) and kept in ${kept}`,
+    );
   }
 
   private problem(path: string, offset: number, text: string): void {

@@ -44,14 +44,34 @@ export function createAbortFile(disk: Disk, root: string): void {
   disk.syncDirectory(root);
 }
 
+/** Says in the abort file, durably, that a recovery works on a log that had been synced to its end; see isLogSynced. */
+export function createRecoveringFile(disk: Disk, root: string): void {
+  if (hasAbortFile(disk, root)) return;
+  replaceFile(disk, storePath.abort(root), SYNCED);
+}
+
+/** The recovery is done: from now on the log is one that is written to. */
+export function endRecovering(disk: Disk, root: string): void {
+  if (abortContent(disk, root) === SYNCED) disk.writeFile(storePath.abort(root), '');
+}
+
+/** The last broker stopped in order, and whoever recovers the store since then has not changed the log. */
+export function isLogSynced(disk: Disk, root: string): boolean {
+  return !hasAbortFile(disk, root) || abortContent(disk, root) === SYNCED;
+}
+
 /** The store was closed in order: log and queues are synced, everything is dispatched. Durable. */
 export function removeAbortFile(disk: Disk, root: string): void {
   disk.remove(storePath.abort(root));
   disk.syncDirectory(root);
 }
 
-/** Apache looks only whether the file is there; the content tells our next recovery that the last log file may be short. */
+/**
+ * Apache looks only whether the abort file is there; its content tells our next recovery what the interrupted one did:
+ * the last log file may be short; the log was synced to its end.
+ */
 const CUTTING = 'cutting';
+const SYNCED = 'synced';
 
 /** Runs what leaves the last log file short for a moment. A crash meanwhile can be told by isTailCut. */
 export function cutting(disk: Disk, root: string, cut: () => void): void {
@@ -62,7 +82,11 @@ export function cutting(disk: Disk, root: string, cut: () => void): void {
 
 /** The last recovery was interrupted within `cutting`, or may have been. */
 export function isTailCut(disk: Disk, root: string): boolean {
-  return disk.readFile(storePath.abort(root))?.toString('latin1') === CUTTING;
+  return abortContent(disk, root) === CUTTING;
+}
+
+function abortContent(disk: Disk, root: string): string | undefined {
+  return disk.readFile(storePath.abort(root))?.toString('latin1');
 }
 
 export function hasAbortFile(disk: Disk, root: string): boolean {

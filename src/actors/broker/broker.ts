@@ -43,6 +43,7 @@ import { GroupTable } from './group-table.js';
 import { wantGroup } from './groups.js';
 import { brokerMessages } from './messages.js';
 import { writeOffsetMovedEvent } from './offset-moved.js';
+import { OffsetSearches } from './offset-searches.js';
 import { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
 import { handleRequest } from './processors/index.js';
@@ -87,6 +88,7 @@ export const brokerActor = actor('broker', {
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
     pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
     queuesFlushed: onQueuesFlushed,
+    offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
     replicated: onReplicated,
     follow: (state: BrokerState, m: Message<'follow'>) => state.replication.follow(state, m.from, m.end),
   },
@@ -186,6 +188,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     configuration: new Configuration(context, options.configPath),
     files: new ConfigFiles(context, storePath.config(settings.storePathRootDir)),
     connections: new Map(),
+    offsetSearches: new OffsetSearches(),
     written: new WaitingAnswers(),
     waiting: new WaitingAnswers(),
     remote,

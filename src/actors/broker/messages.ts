@@ -25,6 +25,9 @@ export const brokerMessages = messageTable({
   /** A pull named a group without settings: create them as Apache does (autoCreateSubscriptionGroup). */
   groupWanted: { id: 21, lane: 'reply', msgpack: shape<{ group: string }>() },
 
+  /** Answer to searchOffset. */
+  offsetFound: { id: 40, lane: 'reply', fields: { token: 'i32', offset: 'offset' } },
+
   // ---- from the HA actor of this broker
   /** Master: highest offset that a slave has, and how many slaves are connected. */
   replicated: { id: 24, lane: 'reply', fields: { offset: 'offset', slaves: 'i32' } },

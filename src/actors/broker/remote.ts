@@ -20,6 +20,9 @@ export class RemoteFailure {
   constructor(readonly reason: string) {}
 }
 
+/** It may have been done all the same. */
+export class RemoteTimeout extends RemoteFailure {}
+
 export type CallParts = Omit<FrameParts, 'opaque'>;
 
 interface Pending {
@@ -83,7 +86,7 @@ export class Remote {
     const opaque = this.nextOpaque;
     this.nextOpaque = (this.nextOpaque % 0x7fff_ffff) + 1;
     const timer = this.context.after(timeoutMs, () =>
-      this.finish(opaque, new RemoteFailure(`no answer in ${timeoutMs} ms`)),
+      this.finish(opaque, new RemoteTimeout(`no answer in ${timeoutMs} ms`)),
     );
     this.pending.set(opaque, { connection, done, timer });
     this.write(connection, { ...parts, opaque }, body);

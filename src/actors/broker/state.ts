@@ -16,6 +16,7 @@ import type { Counters } from './counters.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { FlushMarks } from './flush-marks.js';
 import type { GroupTable } from './group-table.js';
+import type { OffsetSearches } from './offset-searches.js';
 import type { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
 import type { QueueLocks } from './queue-locks.js';
@@ -87,6 +88,9 @@ export interface BrokerState {
   readonly configuration: Configuration;
   readonly files: ConfigFiles;
   readonly connections: Map<number, Connection>;
+
+  /** Questions to queue hosts for offsets by time. */
+  readonly offsetSearches: OffsetSearches;
 
   // ---- answers
   /** Wait for the file write only. */

@@ -47,6 +47,14 @@ export interface SubscriptionReplica {
   readonly classFilterMode: boolean;
 }
 
+export interface OffsetSearch {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly timestamp: number;
+  /** Of the broker, for the answer. */
+  readonly token: number;
+}
+
 export const queueMessages = messageTable({
   ...connectionRows,
 
@@ -75,6 +83,8 @@ export const queueMessages = messageTable({
    */
   behind: { id: 23, lane: 'reply', fields: { lag: 'i32' } },
   caughtUp: { id: 24, fields: { lag: 'i32' } },
+  /** Which offset of a queue belongs to a time, ms: answered offsetFound. */
+  searchOffset: { id: 40, lane: 'reply', msgpack: shape<OffsetSearch>() },
 });
 
 /** Finds a queue actor on its host: the same for the front, the broker and the host. `topicHash`: FNV-1a 32 of the UTF-8 topic. */

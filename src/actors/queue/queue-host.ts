@@ -65,6 +65,7 @@ export const queueHostActor = actor('queue-host', {
       state.replica.broker = m.value;
     },
     flush: onFlush,
+    searchOffset: onBrokerSearch,
     behind: (state: HostState, m: Message<'behind'>) => {
       state.lagBegun = m.lag;
     },
@@ -194,8 +195,20 @@ function onSearchOffset(state: HostState, connection: number): void {
   const timestamp = state.scan.time(state.scan.findKey(TIMESTAMP), 0);
   const queue = queueOfRequest(state, connection);
   if (queue === undefined) return;
-  const offset = queue.entries.offsetByTime(timestamp, (at, sizeBytes) => storeTimeOf(state, at, sizeBytes));
+  const offset = searchOffset(state, queue, timestamp);
   respond(state, connection, ResponseCode.SUCCESS, undefined, { offset: String(offset) });
+}
+
+/** The same for the broker actor. */
+function onBrokerSearch(state: HostState, { value }: Message<'searchOffset'>): void {
+  const { topic: name, queueId, timestamp, token } = value;
+  const topic = state.replica.topics.get(name);
+  const offset = topic === undefined ? 0 : searchOffset(state, findQueue(state, topic, queueId), timestamp);
+  state.context.send(state.options.broker, brokerMessages.offsetFound, { token, offset });
+}
+
+function searchOffset(state: HostState, queue: Queue, timestamp: number): number {
+  return queue.entries.offsetByTime(timestamp, (at, sizeBytes) => storeTimeOf(state, at, sizeBytes));
 }
 
 function onEarliest(state: HostState, connection: number): void {

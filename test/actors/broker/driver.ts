@@ -15,7 +15,7 @@ import type { BrokerState } from '../../../src/actors/broker/state.js';
 import { connectionMessages, PORT_KIND } from '../../../src/actors/front/connection-messages.js';
 import { frontMessages } from '../../../src/actors/front/messages.js';
 import { haMessages } from '../../../src/actors/ha/messages.js';
-import { queueMessages } from '../../../src/actors/queue/messages.js';
+import { type OffsetSearch, queueMessages } from '../../../src/actors/queue/messages.js';
 import type { Clock } from '../../../src/base/clock.js';
 import { MIB } from '../../../src/base/units.js';
 import { type Command, decodeFrame, encodeFrame, Flag, type FrameParts } from '../../../src/remoting/command.js';
@@ -273,6 +273,22 @@ export class BrokerDriver {
   tell<R extends KindRow>(kind: Kind<R>, message: Outgoing<R>): void {
     this.core.send(ACTOR.front, ACTOR.broker, kind, message, 0);
     this.settle();
+  }
+
+  /** What queue hosts were asked for offsets by time since the last call; each is answered with what `find` says. */
+  answerSearches(find: (search: OffsetSearch) => number): OffsetSearch[] {
+    const searches: OffsetSearch[] = [];
+    for (const [i, told] of this.hosts.entries()) {
+      for (const one of told.filter(({ kind }) => kind === 'searchOffset')) {
+        told.splice(told.indexOf(one), 1);
+        const search = one.value as OffsetSearch;
+        searches.push(search);
+        const found = { token: search.token, offset: find(search) };
+        this.core.send(ACTOR.hosts[i]!, ACTOR.broker, brokerMessages.offsetFound, found, 0);
+      }
+    }
+    this.settle();
+    return searches;
   }
 
   /** A client connects. */

@@ -5,6 +5,7 @@
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import type { BrokerState, Connection } from '../state.js';
 import { answer, fail, type Handler, LATER } from './answer.js';
+import { clientCallProcessors } from './client-calls.js';
 import { clientProcessors } from './clients.js';
 import { configurationProcessors } from './configuration.js';
 import { connectionProcessors } from './connections.js';
@@ -12,12 +13,15 @@ import { groupProcessors } from './groups.js';
 import { lockProcessors } from './locks.js';
 import { offsetProcessors } from './offsets.js';
 import { progressProcessors } from './progress.js';
+import { resetOffsetProcessors } from './reset-offset.js';
 import { runtimeProcessors } from './runtime-info.js';
 import { topicProcessors } from './topics.js';
 
 const processors: ReadonlyMap<number, Handler> = new Map([
   ...clientProcessors,
   ...offsetProcessors,
+  ...resetOffsetProcessors,
+  ...clientCallProcessors,
   ...lockProcessors,
   ...topicProcessors,
   ...groupProcessors,

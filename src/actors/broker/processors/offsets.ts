@@ -1,4 +1,5 @@
 /** Consumer offsets and the ends of queues. Source: ConsumerManageProcessor.java, ConsumerOffsetManager.java. */
+import { correctionOffsets } from '../../../remoting/bodies/statistics.js';
 import { encodeHeader } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
@@ -6,7 +7,7 @@ import { offsetsText } from '../config-files.js';
 import { physicalOffsetAt } from '../queue-times.js';
 import type { BrokerState } from '../state.js';
 import type { BrokerQueue } from '../topic-table.js';
-import { type Answer, fail, OK, okExt, okText, on } from './answer.js';
+import { type Answer, fail, OK, okBody, okExt, okText, on } from './answer.js';
 
 export const offsetProcessors = [
   on(requests.queryConsumerOffset, (state, { consumerGroup, topic, queueId }) => {
@@ -22,8 +23,7 @@ export const offsetProcessors = [
   on(requests.updateConsumerOffset, (state, { consumerGroup, topic, queueId, commitOffset }) => {
     if (queueId < 0) return negative(queueId);
     if (state.offsets.commit(consumerGroup, topic, queueId, commitOffset)) return OK;
-    const text = 'the broker holds as many consumer offsets as it can: delete groups that are not used any more';
-    return fail(ResponseCode.SYSTEM_ERROR, text);
+    return offsetsFull();
   }),
 
   on(requests.getMaxOffset, (state, { topic, queueId }) =>
@@ -36,8 +36,46 @@ export const offsetProcessors = [
 
   on(requests.getAllConsumerOffset, ({ offsets }) => okText(offsetsText(offsets, 'plain'))),
 
+  on(requests.cloneGroupOffset, ({ offsets, topics, clients }, { srcGroup, destGroup, topic, offline }) => {
+    const isAll = topic === undefined || topic.trim() === '';
+    const subscriptions = clients.consumers.get(srcGroup)?.subscriptions;
+    for (const name of isAll ? offsets.topicsOf(srcGroup) : [topic]) {
+      if (topics.get(name)?.config === undefined) continue;
+      // What an online group does not subscribe to any more is not its progress.
+      const isLeft = subscriptions !== undefined && subscriptions.size > 0 && !subscriptions.has(name);
+      if (isLeft && offline !== true) continue;
+      const queues = offsets.queuesOf(srcGroup, name) ?? [];
+      for (const [queueId, offset] of queues) {
+        if (!offsets.commit(destGroup, name, queueId, offset)) return offsetsFull();
+      }
+    }
+    return OK;
+  }),
+
+  on(requests.queryCorrectionOffset, (state, { topic, filterGroups, compareGroup }) => {
+    const { offsets } = state;
+    const ignored = new Set((filterGroups ?? '').split(','));
+    const least = new Map<number, number>();
+    for (const group of offsets.groupsOf(topic)) {
+      if (ignored.has(group)) continue;
+      for (const [queueId, offset] of offsets.queuesOf(group, topic)!) {
+        const isThere = offset >= (queueOf(state, topic, queueId)?.minOffset ?? 0);
+        if (isThere) least.set(queueId, Math.min(offset, least.get(queueId) ?? offset));
+      }
+    }
+    for (const [queueId, offset] of offsets.queuesOf(compareGroup, topic) ?? []) {
+      if ((least.get(queueId) ?? 0) > offset) least.set(queueId, Number.MAX_SAFE_INTEGER);
+    }
+    return okBody(correctionOffsets, { correctionOffsets: least });
+  }),
+
   on(requests.getAllDelayOffset, ({ files }) => okText(files.delayOffsets)),
 ] as const;
+
+function offsetsFull(): Answer {
+  const text = 'the broker holds as many consumer offsets as it can: delete groups that are not used any more';
+  return fail(ResponseCode.SYSTEM_ERROR, text);
+}
 
 function offsetAnswer(offset: number): Answer {
   return okExt(encodeHeader(requests.getMaxOffset.response, { offset }));

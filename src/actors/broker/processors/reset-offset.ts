@@ -1,0 +1,101 @@
+/**
+ * Resetting the offsets of a consumer group, by its online members: they are told the new offsets and commit them. The
+ * broker's own table stays as it is. Source: Broker2Client.resetOffset, AdminBrokerProcessor.resetOffset.
+ */
+import { resetOffsetBody, resetOffsetBodyForC } from '../../../remoting/bodies/client-requests.js';
+import type { MessageQueue } from '../../../remoting/bodies/message-queue.js';
+import { encodeBody } from '../../../remoting/body-codec.js';
+import { Flag } from '../../../remoting/command.js';
+import { encodeHeader, type HeaderOf } from '../../../remoting/header-table.js';
+import { requests } from '../../../remoting/requests.js';
+import { ResponseCode } from '../../../remoting/response-codes.js';
+import { Language } from '../../../remoting/version.js';
+import type { ConsumerGroup } from '../clients.js';
+import type { BrokerState } from '../state.js';
+import type { BrokerTopic, TopicConfig } from '../topic-table.js';
+import { type Answer, answerLater, fail, LATER, okBody, on } from './answer.js';
+
+type ResetOffset = HeaderOf<typeof requests.resetConsumerClientOffset.header>;
+type OffsetTable = ReadonlyMap<MessageQueue, number>;
+
+/** Instead of a time: the end of each queue. */
+const END = -1;
+
+export const resetOffsetProcessors = [
+  on(requests.invokeBrokerToResetOffset, (state, header, { connection }) => {
+    const { topic: name, group } = header;
+    const topic = state.topics.get(name);
+    if (topic?.config === undefined) {
+      const text = `[reset-offset] reset offset failed, no topic in this broker. topic=${name}`;
+      return fail(ResponseCode.SYSTEM_ERROR, text);
+    }
+    const { writeQueueNums } = topic.config;
+    for (let queueId = 0; queueId < writeQueueNums; queueId++) {
+      if (state.offsets.get(group, name, queueId) === undefined) {
+        return fail(ResponseCode.SYSTEM_ERROR, `THe consumer group <${group}> not exist`);
+      }
+    }
+    if (!state.offsetSearches.hasRoomFor(writeQueueNums)) {
+      return fail(ResponseCode.SYSTEM_BUSY, 'too many offsets are being searched for: try again in a moment');
+    }
+    const isFromC = state.scan.language === Language.CPP;
+    const reply = answerLater(state, connection);
+    findOffsets(state, topic, topic.config, header, (table) => reply(tellMembers(state, header, table, isFromC)));
+    return LATER;
+  }),
+] as const;
+
+/** `done` gets the new offset of every queue, in one of the next turns. */
+function findOffsets(
+  state: BrokerState,
+  topic: BrokerTopic,
+  { writeQueueNums }: TopicConfig,
+  { group, timestamp, isForce }: ResetOffset,
+  done: (table: OffsetTable) => void,
+): void {
+  const { brokerName } = state.settings;
+  const table = new Map<MessageQueue, number>();
+  let missing = writeQueueNums;
+  const found = (queueId: number, offset: number): void => {
+    const current = state.offsets.get(group, topic.name, queueId) ?? 0;
+    const isTaken = isForce === true || offset < current;
+    table.set({ brokerName, queueId, topic: topic.name }, isTaken ? offset : current);
+    if (--missing === 0) done(table);
+  };
+  for (let queueId = 0; queueId < writeQueueNums; queueId++) {
+    const queue = topic.usedQueue(queueId);
+    if (queue === undefined) found(queueId, 0);
+    else if (timestamp === END) found(queueId, queue.nextOffset);
+    else state.offsetSearches.ask(state, queue, timestamp, (offset) => found(queueId, Math.max(0, offset)));
+  }
+  if (writeQueueNums === 0) done(table);
+}
+
+function tellMembers(state: BrokerState, header: ResetOffset, table: OffsetTable, isFromC: boolean): Answer {
+  const { topic, group, timestamp } = header;
+  const members = state.clients.consumers.get(group);
+  if (members === undefined) {
+    const text = `Consumer not online, so can not reset offset, Group: ${group} Topic: ${topic} Timestamp: ${timestamp}`;
+    return fail(ResponseCode.CONSUMER_NOT_ONLINE, text);
+  }
+  tellEach(state, members, header, table, isFromC);
+  return okBody(resetOffsetBody, { offsetTable: table });
+}
+
+/** C++ clients read lists only. `isFromC`: the tool is one of theirs and says so for all, as Apache has it. */
+function tellEach(
+  { remote }: BrokerState,
+  { channels }: ConsumerGroup,
+  { topic, group, timestamp }: ResetOffset,
+  table: OffsetTable,
+  isFromC: boolean,
+): void {
+  const { code, header } = requests.resetConsumerClientOffset;
+  const ext = encodeHeader(header, { topic, group, timestamp, isForce: false });
+  const list = [...table].map(([queue, offset]) => ({ ...queue, offset }));
+  const bodyForC = Buffer.from(encodeBody(resetOffsetBodyForC, { offsetTable: list }));
+  const body = Buffer.from(encodeBody(resetOffsetBody, { offsetTable: table }));
+  for (const { connection, language } of channels.values()) {
+    remote.tell(connection, { code, flag: Flag.ONE_WAY, ext }, isFromC || language === Language.CPP ? bodyForC : body);
+  }
+}

@@ -27,11 +27,11 @@ import {
 
 const RETENTION = 'retention';
 const REPLICATION = 'replication between processes';
-const DELAY = 'delayed messages';
 const QUERIES = 'message queries';
 
 const NO_POOL = without('messages are written to the file itself, which is what the pool does later');
 const NO_MAPPING = without('files are not memory-mapped');
+const SCHEDULE = without('deliveries never wait for each other: what is due is appended in portions');
 const NO_DLEDGER = without('DLedger is not supported, see enableDLegerCommitLog');
 const LIGHT_QUEUES = 'light message queues are not supported, their messages could not be consumed';
 
@@ -202,17 +202,17 @@ export const storeSettings = {
   // Delay schedule.
   messageDelayLevel: delayLevels(
     '1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h',
-    later(DELAY),
+    effective,
     'Delays of the levels 1, 2, ...',
   ),
-  flushDelayOffsetInterval: long(10_000, later(DELAY), 'Time between two writes of delayOffset.json.', {
+  flushDelayOffsetInterval: long(10_000, effective, 'Time between two writes of delayOffset.json.', {
     unit: 'ms',
     min: 1,
   }),
   enableScheduleMessageStats: flag(true, later('complete statistics'), 'Count deliveries of delayed messages.'),
-  enableScheduleAsyncDeliver: flag(false, later(DELAY), 'Deliver without waiting for each message.'),
-  scheduleAsyncDeliverMaxPendingLimit: int(2000, later(DELAY), 'Most such deliveries under way.', { min: 1 }),
-  scheduleAsyncDeliverMaxResendNum2Blocked: int(3, later(DELAY), 'Failures after which a level stops for a while.'),
+  enableScheduleAsyncDeliver: flag(false, SCHEDULE, 'Deliver without waiting for each message.'),
+  scheduleAsyncDeliverMaxPendingLimit: int(2000, SCHEDULE, 'Most such deliveries under way.', { min: 1 }),
+  scheduleAsyncDeliverMaxResendNum2Blocked: int(3, SCHEDULE, 'Failures after which a level stops for a while.'),
 
   // What only other kinds of store have.
   enableDLegerCommitLog: flag(

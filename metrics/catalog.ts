@@ -75,6 +75,43 @@ export const catalog = {
     help: 'Messages whose keys could not be put into the index (disk full): queries by key miss them.',
   },
 
+  // Delayed messages and messages that consumers send back.
+  delayedPending: {
+    name: 'hangar_delayed_pending',
+    kind: 'gauge',
+    unit: 'messages',
+    labels: ['broker', 'level'],
+    help: 'Messages of a delay level that wait for their time.',
+  },
+  delayedLate: {
+    name: 'hangar_delayed_late_seconds',
+    kind: 'gauge',
+    unit: 'seconds',
+    labels: ['broker', 'level'],
+    help: 'How long the next message of a delay level has been due.',
+  },
+  delayedDelivered: {
+    name: 'hangar_delayed_delivered_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['broker', 'level'],
+    help: 'Delayed messages that went to their topic.',
+  },
+  delayedSkipped: {
+    name: 'hangar_delayed_skipped_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['broker'],
+    help: 'Delayed messages that could not be delivered: their record is gone or says no place.',
+  },
+  messagesSentBack: {
+    name: 'hangar_messages_sent_back_total',
+    kind: 'counter',
+    unit: 'messages',
+    labels: ['broker', 'group', 'to'],
+    help: 'Messages that consumers sent back, to their retry topic (retry) or to the dead letters (dlq).',
+  },
+
   // Commit log and replication.
   commitLogEnd: {
     name: 'hangar_commit_log_end_bytes',

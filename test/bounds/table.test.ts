@@ -34,6 +34,10 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
   'tables of a name server': ['actors/namesrv/namesrv', 'refuses what does not fit into its tables'],
   'what waits for room in a ring or on its own thread': ['runtime/thread-core', 'a thread whose answers do not leave'],
   'HTTP connections': ['bounds/connections', 'HTTP connections:'],
+  'entries of a delay level that its broker holds; delayed messages delivered in a turn': [
+    'actors/broker/schedule',
+    'thousands that are due at once go in portions',
+  ],
   'metric series of a thread': ['runtime/slab', 'when it is full'],
 };
 

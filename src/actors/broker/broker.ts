@@ -52,6 +52,7 @@ import { Registration } from './registration.js';
 import { Remote } from './remote.js';
 import { pushAll } from './replica.js';
 import { Replication } from './replicate.js';
+import { Schedule } from './schedule/schedule.js';
 import { onSend } from './send.js';
 import { SlaveSync } from './slave-sync.js';
 import { BrokerStats } from './stats.js';
@@ -89,6 +90,7 @@ export const brokerActor = actor('broker', {
     pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
     queuesFlushed: onQueuesFlushed,
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
+    entriesRead: (state: BrokerState, m: Message<'entriesRead'>) => state.schedule.entriesRead(m),
     replicated: onReplicated,
     follow: (state: BrokerState, m: Message<'follow'>) => state.replication.follow(state, m.from, m.end),
   },
@@ -180,6 +182,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     replicatedOffset: 0,
     connectedSlaves: 0,
     replication: new Replication({ context, log, reader, settings, options }, recovered.endOffset),
+    schedule: new Schedule(context, settings.messageDelayLevel),
     topics: new TopicTable(),
     groups: new GroupTable(clock.now()),
     offsets: new OffsetTable(),
@@ -268,6 +271,7 @@ function onBound(state: BrokerState, m: Message<'bound'>): void {
   state.registration.start(state);
   if (!options.waitsForNameServers) state.registration.whenTold(() => state.context.ready());
   state.slaveSync?.start(state);
+  if (!state.isSlave) state.schedule.start(state);
 }
 
 function onOpened(state: BrokerState, m: Message<'opened'>): void {
@@ -397,6 +401,7 @@ function updateGauges(state: BrokerState): void {
  */
 function close(state: BrokerState, done: () => void): void {
   const { context, options } = state;
+  state.schedule.stop();
   state.registration.unregister(() => {
     endOfBatch(state);
     state.files.close(state);
@@ -417,6 +422,7 @@ function finishClose(state: BrokerState, isSynced: boolean, done: () => void): v
   state.flusher.close();
   try {
     state.log.close();
+    state.schedule.close(state);
     state.index?.sync();
     state.index?.close();
     state.checkpoint.logTimestamp = state.storeTimestamp();

@@ -46,6 +46,12 @@ export class Counters {
     topic.counters.bytes.add(bytes);
   }
 
+  /** A consumer of the group sent a message back; it was retried too often when it is dead. */
+  sentBack(group: string, isDead: boolean): void {
+    const { meter, broker } = this;
+    counter(meter, catalog.messagesSentBack, { broker, group, to: isDead ? 'dlq' : 'retry' }).add(1);
+  }
+
   /** A message's keys could not be put into the index. */
   notIndexed(): void {
     this.messagesNotIndexed.add(1);

@@ -11,6 +11,9 @@ export interface OffsetMoved {
   readonly newOffset: number;
 }
 
+/** Who asked a queue host for entries (readEntries). */
+export const EntryReader = { SCHEDULE: 1 } as const;
+
 export const brokerMessages = messageTable({
   ...connectionRows,
 
@@ -27,6 +30,23 @@ export const brokerMessages = messageTable({
 
   /** Answer to searchOffset. */
   offsetFound: { id: 40, lane: 'reply', fields: { token: 'i32', offset: 'offset' } },
+  /**
+   * Entries that were asked for with readEntries: `count` of 20 bytes from `fromOffset` on, none when the queue, which
+   * spans [minOffset, maxOffset) at the host, has none there; fewer than asked for at the end of a file.
+   */
+  entriesRead: {
+    id: 26,
+    lane: 'reply',
+    fields: {
+      reader: 'i32',
+      queueId: 'i32',
+      fromOffset: 'offset',
+      minOffset: 'offset',
+      maxOffset: 'offset',
+      count: 'i32',
+    },
+    bytes: true,
+  },
 
   // ---- from the HA actor of this broker
   /** Master: highest offset that a slave has, and how many slaves are connected. */

@@ -3,13 +3,12 @@
  * OFFSET_MOVED_EVENT per such pull. Source: PullMessageProcessor.generateOffsetMovedEvent, OffsetMovedEvent.java.
  */
 import { formatProperties, PropertyName } from '../../message/properties.js';
-import { PROPERTIES_BYTES_MAX } from '../../message/record.js';
 import { SystemTopic } from '../../message/topics.js';
 import { bean, encodeBody, long, required, text } from '../../remoting/body-codec.js';
 import { messageQueue } from '../../remoting/bodies/message-queue.js';
 import type { OffsetMoved } from './messages.js';
 import type { BrokerState } from './state.js';
-import { recordBytesOf, storeMessage, withHosts } from './store-message.js';
+import { putMessage, withHosts } from './store-message.js';
 
 const offsetMovedEvent = bean({
   consumerGroup: required(text),
@@ -39,7 +38,7 @@ export function writeOffsetMovedEvent(state: BrokerState, event: OffsetMoved): v
   );
   const eventTopic = state.topics.get(SystemTopic.OFFSET_MOVED_EVENT);
   const mayWrite = state.refusal === undefined && state.log.failure === undefined;
-  if (eventTopic === undefined || !mayWrite || stored.length > PROPERTIES_BYTES_MAX) {
+  if (eventTopic === undefined || !mayWrite) {
     counters.failedPuts++;
     return;
   }
@@ -57,6 +56,5 @@ export function writeOffsetMovedEvent(state: BrokerState, event: OffsetMoved): v
   message.properties = stored;
   message.propertiesBytes = stored.length;
   properties.scan(stored, 0, stored.length);
-  if (storeMessage(state, message, properties)) counters.stored(eventTopic, 1, recordBytesOf(message));
-  else counters.failedPuts++;
+  if (putMessage(state, message, properties) !== 'stored') counters.failedPuts++;
 }

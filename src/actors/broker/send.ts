@@ -8,8 +8,8 @@ import { bytesEqual } from '../../message/bytes.js';
 import { messageIdChars, writeMessageId } from '../../message/message-id.js';
 import { PropertyName, PropertyScan, PROPERTY_SEPARATOR, Scanned } from '../../message/properties.js';
 import { PROPERTIES_BYTES_MAX, TOPIC_BYTES_MAX } from '../../message/record.js';
-import { SystemFlag } from '../../message/system-flags.js';
-import { isBrokerOnlyTopic, isRetryTopic, topicNameProblem } from '../../message/topics.js';
+import { SystemFlag, transactionType, TransactionType } from '../../message/system-flags.js';
+import { isBrokerOnlyTopic, topicNameProblem } from '../../message/topics.js';
 import { HeaderKey, type RequestScan } from '../../remoting/request-scan.js';
 import { RequestCode } from '../../remoting/request-codes.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
@@ -17,9 +17,11 @@ import { FieldName, INTEGER_FIELD_BYTES, maxResponseBytes } from '../../remoting
 import { NOT_RESERVED } from '../../store/commit-log.js';
 import { respond } from './answers.js';
 import { createTopicOnSend } from './create-topic.js';
+import { delayLevelOf } from './schedule/divert.js';
+import { retryTarget } from './send-back.js';
 import type { BrokerState, Connection } from './state.js';
-import { copyProperties, encode, recordBytesOf, storeMessage, withHosts } from './store-message.js';
-import { type BrokerTopic, Perm } from './topic-table.js';
+import { copyProperties, encode, putMessage, recordBytesOf, withHosts } from './store-message.js';
+import { BrokerTopic, Perm } from './topic-table.js';
 import { NEEDS } from './waiting-answers.js';
 
 /** Header fields of a send, as indices of the scan: the one-letter names of V2 or the long ones of V1. */
@@ -33,10 +35,23 @@ interface SendFields {
   flag: number;
   properties: number;
   reconsumeTimes: number;
+  maxReconsumeTimes: number;
   batch: number;
 }
 
-const LETTER = { b: 0x62, c: 0x63, d: 0x64, e: 0x65, f: 0x66, g: 0x67, h: 0x68, i: 0x69, j: 0x6a, m: 0x6d } as const;
+const LETTER = {
+  b: 0x62,
+  c: 0x63,
+  d: 0x64,
+  e: 0x65,
+  f: 0x66,
+  g: 0x67,
+  h: 0x68,
+  i: 0x69,
+  j: 0x6a,
+  l: 0x6c,
+  m: 0x6d,
+} as const;
 const V1 = {
   topic: new HeaderKey('topic'),
   defaultTopic: new HeaderKey('defaultTopic'),
@@ -47,6 +62,7 @@ const V1 = {
   flag: new HeaderKey('flag'),
   properties: new HeaderKey('properties'),
   reconsumeTimes: new HeaderKey('reconsumeTimes'),
+  maxReconsumeTimes: new HeaderKey('maxReconsumeTimes'),
   batch: new HeaderKey('batch'),
 } as const;
 
@@ -60,6 +76,7 @@ const fields: SendFields = {
   flag: -1,
   properties: -1,
   reconsumeTimes: -1,
+  maxReconsumeTimes: -1,
   batch: -1,
 };
 
@@ -74,6 +91,7 @@ function readFields(scan: RequestScan): void {
     fields.flag = scan.findKey(V1.flag);
     fields.properties = scan.findKey(V1.properties);
     fields.reconsumeTimes = scan.findKey(V1.reconsumeTimes);
+    fields.maxReconsumeTimes = scan.findKey(V1.maxReconsumeTimes);
     fields.batch = scan.findKey(V1.batch);
     return;
   }
@@ -86,6 +104,7 @@ function readFields(scan: RequestScan): void {
   fields.flag = scan.find(LETTER.h);
   fields.properties = scan.find(LETTER.i);
   fields.reconsumeTimes = scan.find(LETTER.j);
+  fields.maxReconsumeTimes = scan.find(LETTER.l);
   fields.batch = scan.find(LETTER.m);
 }
 
@@ -101,6 +120,8 @@ const SCRATCH_BYTES = 64 * 1024;
 const received = Buffer.alloc(SCRATCH_BYTES);
 const stored = Buffer.alloc(2 * SCRATCH_BYTES);
 const receivedScan = new PropertyScan();
+/** The message that is being handled has a delay level. */
+let isDelayed = false;
 const items = new BatchItems();
 let idBytes = Buffer.alloc(256);
 const TRUE = Buffer.from('true');
@@ -138,9 +159,9 @@ export function onSend(
     return refuse(state, connection, ResponseCode.SYSTEM_ERROR, `broker unable to service, until ${since} (epoch ms)`);
   }
 
-  const topic = findTopic(state, connection);
-  if (topic === undefined) return;
-  const config = topic.config!;
+  const requested = findTopic(state, connection);
+  if (requested === undefined) return;
+  const config = requested.config!;
   if ((settings.brokerPermission & Perm.WRITE) === 0 && config.order) {
     const text = `the broker[${settings.brokerIP1}] sending message is forbidden`;
     return refuse(state, connection, ResponseCode.NO_PERMISSION, text);
@@ -162,13 +183,15 @@ export function onSend(
   if (!checkWritable(state, connection)) return;
   receivedScan.scan(received, 0, receivedBytes);
   const isBatch = scan.code === RequestCode.SEND_BATCH_MESSAGE || scan.boolean(fields.batch, false);
-  if (!checkKinds(state, connection, isBatch, topic)) return;
+  if (!checkKinds(state, connection, isBatch, requested, sysFlag)) return;
+  const topic = requested.retryGroup === undefined ? requested : retried(state, connection, requested, reconsumeTimes);
+  if (topic === undefined) return;
 
   const { message } = state;
   message.topic = topic;
-  message.queueId = queueId;
+  message.queueId = topic === requested ? queueId : 0;
   message.flag = flag;
-  const tagsFlag = config.topicFilterType === 'MULTI_TAG' ? SystemFlag.MULTI_TAGS : 0;
+  const tagsFlag = topic.config!.topicFilterType === 'MULTI_TAG' ? SystemFlag.MULTI_TAGS : 0;
   message.sysFlag = withHosts(sysFlag | tagsFlag, connection.bornHost, state.storeHost);
   message.bornTimestamp = bornTimestamp;
   message.bornHost = connection.bornHost;
@@ -182,16 +205,35 @@ export function onSend(
   }
   message.bodyAt = bodyAt;
   message.bodyBytes = bodyBytes;
-  message.propertiesBytes = appendOwn(state, copyWithoutWait(receivedBytes, 0));
-  if (message.propertiesBytes > PROPERTIES_BYTES_MAX) {
+  message.propertiesBytes = appendOwn(state, isDelayed ? copyAll(receivedBytes) : copyWithoutWait(receivedBytes, 0));
+  state.properties.scan(stored, 0, message.propertiesBytes);
+  const put = putMessage(state, message, state.properties);
+  if (put === 'failed') return refuseUnwritable(state, connection);
+  if (put === 'illegal') {
     const text = illegalText(bodyBytes, message.propertiesBytes, state);
     return refuse(state, connection, ResponseCode.MESSAGE_ILLEGAL, text);
   }
-  state.properties.scan(stored, 0, message.propertiesBytes);
-  if (!storeMessage(state, message, state.properties)) return refuseUnwritable(state, connection);
-  state.counters.stored(topic, 1, recordBytesOf(message));
   writeMessageId(idBytes, 0, state.storeHost, 0, state.storeHost.length, message.physicalOffset);
-  answer(state, connection, messageIdChars(state.storeHost.length), false);
+  answer(state, connection, messageIdChars(state.storeHost.length), queueId, false);
+}
+
+/** Where a send to a retry topic goes: to the dead letters when the message came back too often. */
+function retried(
+  state: BrokerState,
+  connection: Connection,
+  topic: BrokerTopic,
+  reconsumeTimes: number,
+): BrokerTopic | undefined {
+  const { scan } = state;
+  const max = fields.maxReconsumeTimes < 0 ? undefined : scan.int(fields.maxReconsumeTimes, 0);
+  if (scan.fault >= 0) {
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, scan.faultText());
+    return undefined;
+  }
+  const target = retryTarget(state, topic, topic.retryGroup!, reconsumeTimes, max);
+  if (target instanceof BrokerTopic) return target;
+  refuse(state, connection, target.code, target.remark!);
+  return undefined;
 }
 
 function findTopic(state: BrokerState, connection: Connection): BrokerTopic | undefined {
@@ -264,11 +306,24 @@ function checkWritable(state: BrokerState, connection: Connection): boolean {
   return true;
 }
 
-/** What this broker does not do (yet), and what no batch may hold. */
-function checkKinds(state: BrokerState, connection: Connection, isBatch: boolean, topic: BrokerTopic): boolean {
-  const isDelayed = receivedScan.has(Scanned.DELAY) && !/^(0|-\d+)$/.test(receivedScan.text(Scanned.DELAY, received)!);
+/** What this broker does not do (yet), and what no batch may hold. Sets `isDelayed`. */
+function checkKinds(
+  state: BrokerState,
+  connection: Connection,
+  isBatch: boolean,
+  topic: BrokerTopic,
+  sysFlag: number,
+): boolean {
+  const level = delayLevelOf(received, receivedScan);
+  if (Number.isNaN(level)) {
+    const text = `property ${PropertyName.DELAY}: ${receivedScan.text(Scanned.DELAY, received)} is no delay level, send a whole number`;
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, text);
+    return false;
+  }
+  isDelayed = level > 0;
   const isHalf = receivedIs(Scanned.TRANSACTION_PREPARED, TRUE);
-  if (isBatch && (isDelayed || isHalf || isRetryTopic(topic.name))) {
+  const isTransaction = isHalf || transactionType(sysFlag) !== TransactionType.NONE;
+  if (isBatch && (isDelayed || isTransaction || topic.retryGroup !== undefined)) {
     const text = 'a batch may not hold delayed, transactional or retry messages: send them one by one';
     refuse(state, connection, ResponseCode.MESSAGE_ILLEGAL, text);
     return false;
@@ -278,12 +333,12 @@ function checkKinds(state: BrokerState, connection: Connection, isBatch: boolean
     refuse(state, connection, ResponseCode.NO_PERMISSION, text);
     return false;
   }
-  if (isDelayed) {
-    const text = `property ${PropertyName.DELAY}: delayed messages are not supported by this broker yet, send without a delay level`;
-    refuse(state, connection, ResponseCode.MESSAGE_ILLEGAL, text);
-    return false;
-  }
   return true;
+}
+
+/** A delayed message keeps WAIT in its stored properties, because CommitLog.asyncPutMessage writes them anew. */
+function copyAll(receivedBytes: number): number {
+  return copyProperties(received, 0, receivedBytes, -1, -1, stored, 0);
 }
 
 /** Copies the received properties without WAIT to `stored[at..]` and returns their end. */
@@ -369,11 +424,14 @@ function storeBatch(
   log.commit(ahead);
   state.counters.stored(message.topic!, count, ahead);
   message.queueOffset = firstQueueOffset;
-  answer(state, connection, idAt, true);
+  answer(state, connection, idAt, message.queueId, true);
 }
 
-/** Queues the answer for what this message has to wait for. */
-function answer(state: BrokerState, connection: Connection, idChars: number, isBatch: boolean): void {
+/**
+ * Queues the answer for what this message has to wait for. `queueId`: the one that was asked for, or chosen: not that of
+ * the schedule topic, whose queue offset the answer has.
+ */
+function answer(state: BrokerState, connection: Connection, idChars: number, queueId: number, isBatch: boolean): void {
   const { scan, settings, log, message, properties, writer } = state;
   if (scan.isOneWay) return;
   let code: number = ResponseCode.SUCCESS;
@@ -395,7 +453,7 @@ function answer(state: BrokerState, connection: Connection, idChars: number, isB
   const at = queue.claim(maxBytes);
   writer.begin(queue.buffer, queue.view, at, scan.serialization, code, scan.opaque);
   writer.fieldBytes(MSG_ID, idBytes, 0, idChars);
-  writer.field(QUEUE_ID, message.queueId);
+  writer.field(QUEUE_ID, queueId);
   writer.field(QUEUE_OFFSET, message.queueOffset);
   if (hasKey) writer.fieldBytes(TRANSACTION_ID, message.properties, properties.at(Scanned.UNIQUE_KEY), keyBytes);
   writer.fieldText(MSG_REGION, region);

@@ -23,6 +23,7 @@ import type { QueueLocks } from './queue-locks.js';
 import type { Registration } from './registration.js';
 import type { Remote } from './remote.js';
 import type { Replication } from './replicate.js';
+import type { Schedule } from './schedule/schedule.js';
 import type { SlaveSync } from './slave-sync.js';
 import type { BrokerStats } from './stats.js';
 import type { NewMessage } from './store-message.js';
@@ -76,6 +77,9 @@ export interface BrokerState {
   connectedSlaves: number;
 
   readonly replication: Replication;
+
+  /** Delayed messages. */
+  readonly schedule: Schedule;
 
   // ---- tables
   readonly topics: TopicTable;

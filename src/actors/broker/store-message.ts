@@ -1,15 +1,26 @@
 /**
  * HOT. Puts one message into the commit log: encodes the record straight into the log's window, assigns its queue
  * offset, notes its consume queue entry and its index keys. Sends, batches and the broker's own messages end here.
+ *
+ *     putMessage     what is new: one with a delay level goes to the schedule topic first (CommitLog.asyncPutMessage)
+ *     storeMessage   one record, where the message says
+ *     encode         one record of several in a reservation (batches)
  */
 import { DiskError } from '../../base/disk.js';
 import { bodyCrc } from '../../message/crc.js';
 import { IndexKeys } from '../../message/index-keys.js';
 import { indexTopicHash, tagsCode } from '../../message/java-hash.js';
 import { PROPERTY_SEPARATOR, type PropertyScan, Scanned } from '../../message/properties.js';
-import { recordBytes, writePropertiesLength, writeRecordHead, writeTopicLength } from '../../message/record.js';
+import {
+  PROPERTIES_BYTES_MAX,
+  recordBytes,
+  writePropertiesLength,
+  writeRecordHead,
+  writeTopicLength,
+} from '../../message/record.js';
 import { entersConsumeQueue, entersIndex, SystemFlag } from '../../message/system-flags.js';
 import { NOT_RESERVED } from '../../store/commit-log.js';
+import { divertDelayed } from './schedule/divert.js';
 import type { BrokerState } from './state.js';
 import type { BrokerTopic } from './topic-table.js';
 
@@ -21,6 +32,8 @@ export class NewMessage {
   sysFlag = 0;
   bornTimestamp = 0.5;
   bornHost: Uint8Array = new Uint8Array(8);
+  /** Of the record that this one is a copy of; undefined: the broker's own. Forgotten once it is stored. */
+  storeHost: Uint8Array | undefined = undefined;
   reconsumeTimes = 0;
   preparedTransactionOffset = 0;
   body: Buffer = Buffer.alloc(0);
@@ -41,6 +54,26 @@ export function recordBytesOf(message: NewMessage): number {
   return recordBytes(message.bodyBytes, message.topic!.bytes.length, message.propertiesBytes, sysFlag);
 }
 
+/** `illegal`: its properties or the whole record are too long. `failed`: see storeMessage. */
+export type Put = 'stored' | 'illegal' | 'failed';
+
+/**
+ * Stores a new message: in its topic, or in the schedule topic when it has a delay level (then `message` says where, and
+ * `scan` has scanned its new properties). What storeMessage requires of its properties and flags holds here, too.
+ */
+export function putMessage(state: BrokerState, message: NewMessage, scan: PropertyScan): Put {
+  if (scan.has(Scanned.DELAY)) divertDelayed(state, message, scan);
+  const isTooLong = message.propertiesBytes > PROPERTIES_BYTES_MAX;
+  const bytes = recordBytesOf(message);
+  if (isTooLong || bytes > state.log.maxReserveBytes) {
+    message.storeHost = undefined;
+    return 'illegal';
+  }
+  if (!storeMessage(state, message, scan)) return 'failed';
+  state.counters.stored(message.topic!, 1, bytes);
+  return 'stored';
+}
+
 /**
  * Stores it; false when the log has failed (state.log.failure says why). The record must fit (settings.maxMessageSize
  * was checked), its sysFlag must say how long its hosts are (withHosts) and `scan` must hold its properties.
@@ -49,10 +82,12 @@ export function storeMessage(state: BrokerState, message: NewMessage, scan: Prop
   const { log } = state;
   const totalBytes = recordBytesOf(message);
   const at = log.reserve(totalBytes);
-  if (at === NOT_RESERVED) return false;
-  encode(state, message, scan, at, totalBytes);
-  log.commit(totalBytes);
-  return true;
+  if (at !== NOT_RESERVED) {
+    encode(state, message, scan, at, totalBytes);
+    log.commit(totalBytes);
+  }
+  message.storeHost = undefined;
+  return at !== NOT_RESERVED;
 }
 
 /** Encodes the record at `at` of the log's window; its physical offset is `log.endOffset + ahead`. */
@@ -64,7 +99,7 @@ export function encode(
   totalBytes: number,
   ahead = 0,
 ): void {
-  const { log, storeHost } = state;
+  const { log } = state;
   const topic = message.topic!;
   const queue = topic.queue(message.queueId);
   const physicalOffset = log.endOffset + ahead;
@@ -88,7 +123,7 @@ export function encode(
     message.bornTimestamp,
     message.bornHost,
     storeTimestamp,
-    storeHost,
+    message.storeHost ?? state.storeHost,
     message.reconsumeTimes,
     message.preparedTransactionOffset,
     bodyBytes,
@@ -104,7 +139,11 @@ export function encode(
   if (takesOffset) {
     queue.nextOffset = queueOffset + 1;
     queue.lastStoreTimestamp = storeTimestamp;
-    const code = scan.has(Scanned.TAGS) ? tagsCode(properties, scan.at(Scanned.TAGS), scan.length(Scanned.TAGS)) : 0;
+    const code = topic.isSchedule
+      ? state.schedule.stored(message.queueId, queueOffset, storeTimestamp)
+      : scan.has(Scanned.TAGS)
+        ? tagsCode(properties, scan.at(Scanned.TAGS), scan.length(Scanned.TAGS))
+        : 0;
     state.dispatcher.add(queue, queueOffset, physicalOffset, totalBytes, code, storeTimestamp);
   }
   if (entersIndex(message.sysFlag)) putKeys(state, topic, properties, scan, physicalOffset, storeTimestamp);

@@ -3,7 +3,7 @@
  * one that assigns queue offsets: dense, in log order.
  */
 import { TOPIC_BYTES_MAX } from '../../message/record.js';
-import { isBrokerOnlyTopic } from '../../message/topics.js';
+import { isBrokerOnlyTopic, isRetryTopic, RETRY_PREFIX, SystemTopic } from '../../message/topics.js';
 import type { TopicConfig } from '../../remoting/bodies/tables.js';
 import { fnv1a } from '../../remoting/request-scan.js';
 import type { TopicCounters } from './counters.js';
@@ -61,6 +61,10 @@ export class BrokerTopic {
   indexHash = 0;
   /** Clients may not send to it. */
   readonly isBrokerOnly: boolean;
+  /** Holds delayed messages: its queues are the delay levels. */
+  readonly isSchedule: boolean;
+  /** Of a retry topic: the group whose messages come back through it. */
+  readonly retryGroup: string | undefined;
   /** Made with the first message. */
   counters: TopicCounters | undefined = undefined;
 
@@ -72,6 +76,8 @@ export class BrokerTopic {
     this.bytes = Buffer.from(name, 'utf8');
     this.hash = fnv1a(this.bytes, 0, this.bytes.length);
     this.isBrokerOnly = isBrokerOnlyTopic(name);
+    this.isSchedule = name === SystemTopic.SCHEDULE;
+    this.retryGroup = isRetryTopic(name) ? name.slice(RETRY_PREFIX.length) : undefined;
   }
 
   queue(queueId: number): BrokerQueue {

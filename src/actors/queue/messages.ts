@@ -85,6 +85,15 @@ export const queueMessages = messageTable({
   caughtUp: { id: 24, fields: { lag: 'i32' } },
   /** Which offset of a queue belongs to a time, ms: answered offsetFound. */
   searchOffset: { id: 40, lane: 'reply', msgpack: shape<OffsetSearch>() },
+  /**
+   * Answer entriesRead with up to `maxEntries` entries from `fromOffset` on. Behind the entries that were dispatched
+   * before. Bytes: the topic. Key: queueKey(topic hash, queue id). `reader` comes back with the answer.
+   */
+  readEntries: {
+    id: 25,
+    fields: { reader: 'i32', queueId: 'i32', fromOffset: 'offset', maxEntries: 'i32' },
+    bytes: true,
+  },
 });
 
 /** Finds a queue actor on its host: the same for the front, the broker and the host. `topicHash`: FNV-1a 32 of the UTF-8 topic. */

@@ -26,6 +26,7 @@ import { answerHeld, onPull, release } from './pull.js';
 import { PullKey, PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
 import { allQueues, findQueue, findQueueByBytes, forgetQueue } from './queues.js';
+import { onReadEntries } from './read-entries.js';
 import { refuse, respond } from './refuse.js';
 import { Replica } from './replica.js';
 
@@ -72,6 +73,7 @@ export const queueHostActor = actor('queue-host', {
     caughtUp: (state: HostState, m: Message<'caughtUp'>) => {
       state.lagOver = m.lag;
     },
+    readEntries: onReadEntries,
   },
   endOfBatch,
   close: (state: HostState, done: () => void) => {

@@ -16,6 +16,8 @@ import { connectionMessages, PORT_KIND } from '../../../src/actors/front/connect
 import { frontMessages } from '../../../src/actors/front/messages.js';
 import { haMessages } from '../../../src/actors/ha/messages.js';
 import { type OffsetSearch, queueMessages } from '../../../src/actors/queue/messages.js';
+import type { QueueHostOptions } from '../../../src/actors/queue/options.js';
+import { queueHostActor } from '../../../src/actors/queue/queue-host.js';
 import type { Clock } from '../../../src/base/clock.js';
 import { MIB } from '../../../src/base/units.js';
 import { type Command, decodeFrame, encodeFrame, Flag, type FrameParts } from '../../../src/remoting/command.js';
@@ -90,6 +92,8 @@ export interface DriverOptions {
   /** False: the broker has no file of its own, as in a packaged topology. */
   readonly hasConfigFile?: boolean;
   readonly physicalMemoryBytes?: number;
+  /** Real queue hosts instead of recorders. */
+  readonly hasQueueHosts?: boolean;
 }
 
 export class BrokerDriver {
@@ -105,6 +109,8 @@ export class BrokerDriver {
   /** Requests that peers got, in order. */
   readonly asked: (Answered & { readonly address: string })[] = [];
   isReady = false;
+  /** After every turn that did something. */
+  onTurn: () => void = () => {};
   private readonly dialed = new Map<number, string>();
   private timeMs = 1_000_000;
   private readonly clock: Clock = { now: () => 1.7e12 + this.timeMs, monotonic: () => this.timeMs };
@@ -145,7 +151,12 @@ export class BrokerDriver {
     const core = new ThreadCore(0, directory, this.clock, prng(1), services, events, [], []);
     core.start(ACTOR.front, recorder(frontMessages), this.front);
     core.start(ACTOR.ha, recorder(haMessages), this.ha);
-    for (const [i, told] of this.hosts.entries()) core.start(ACTOR.hosts[i]!, recorder(queueMessages), told);
+    const window =
+      settings.brokerRole === 'SLAVE' ? undefined : LogWindow.create(MIB, 128 * 1024, { shared: false }).shared;
+    for (const [i, told] of this.hosts.entries()) {
+      if (this.options.hasQueueHosts !== true) core.start(ACTOR.hosts[i]!, recorder(queueMessages), told);
+      else core.start(ACTOR.hosts[i]!, queueHostActor, this.hostOptions(settings, i, window));
+    }
     this.core = core;
     core.start(ACTOR.broker, brokerActor, {
       settings,
@@ -153,7 +164,7 @@ export class BrokerDriver {
       front: ACTOR.front,
       ha: ACTOR.ha,
       queueHosts: [...ACTOR.hosts],
-      window: settings.brokerRole === 'SLAVE' ? undefined : LogWindow.create(MIB, 128 * 1024, { shared: false }).shared,
+      window,
       localMaster: undefined,
       physicalMemoryBytes: this.options.physicalMemoryBytes ?? 1024 * MIB,
       waitsForNameServers: true,
@@ -162,6 +173,18 @@ export class BrokerDriver {
     });
     if (isBound) this.tell(connectionMessages.bound, { port: 10_911, vipPort: 10_909, haPort: 10_912 });
     return this;
+  }
+
+  private hostOptions(settings: BrokerSettings, host: number, window: QueueHostOptions['window']): QueueHostOptions {
+    return {
+      settings,
+      unit: 'broker-a',
+      host,
+      front: ACTOR.front,
+      broker: ACTOR.broker,
+      window,
+      physicalMemoryBytes: 1024 * MIB,
+    };
   }
 
   private settings(): BrokerSettings {
@@ -191,7 +214,7 @@ export class BrokerDriver {
   /** Runs turns until nothing is left to do; peers answer meanwhile, and queue hosts say that they have flushed. */
   settle(): void {
     do {
-      while (this.core.turn());
+      while (this.core.turn()) this.onTurn();
     } while (this.servePeers() || this.completeSyncs());
   }
 

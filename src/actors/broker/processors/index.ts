@@ -14,11 +14,13 @@ import { lockProcessors } from './locks.js';
 import { offsetProcessors } from './offsets.js';
 import { progressProcessors } from './progress.js';
 import { resetOffsetProcessors } from './reset-offset.js';
+import { sendBackProcessors } from '../send-back.js';
 import { runtimeProcessors } from './runtime-info.js';
 import { topicProcessors } from './topics.js';
 
 const processors: ReadonlyMap<number, Handler> = new Map([
   ...clientProcessors,
+  ...sendBackProcessors,
   ...offsetProcessors,
   ...resetOffsetProcessors,
   ...clientCallProcessors,

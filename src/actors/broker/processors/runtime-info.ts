@@ -22,7 +22,14 @@ export const runtimeProcessors = [
 const NO_POOL_BUFFERS = 0x7fff_ffff;
 
 export function runtimeInfo(state: BrokerState): Map<string, string> {
-  const values = { ...times(state), ...puts(state), ...disks(state), ...log(state), ...queues(state) };
+  const values = {
+    ...times(state),
+    ...puts(state),
+    ...disks(state),
+    ...schedule(state),
+    ...log(state),
+    ...queues(state),
+  };
   return new Map(Object.entries(values).map(([key, value]) => [key, String(value)]));
 }
 
@@ -86,6 +93,17 @@ function capacity(disk: BrokerState['context']['disk'], directory: string): { co
     if (error instanceof DiskError) return {};
     throw error;
   }
+}
+
+/** `scheduleMessageOffset_3`: how far the level is delivered, and the end of its queue. */
+function schedule(state: BrokerState): Record<string, string> {
+  const known = state.schedule.levels.filter(({ isKnown }) => isKnown);
+  return Object.fromEntries(
+    known.map((level) => {
+      const progress = `${level.next},${state.schedule.endOf(state, level)}`;
+      return [`scheduleMessageOffset_${level.level}`, progress];
+    }),
+  );
 }
 
 function log(state: BrokerState) {

@@ -12,6 +12,7 @@ import type { Topology } from '../config/topology.js';
 import { StartError } from './base/start-error.js';
 import { JobPool } from './jobs/pool.js';
 import { type ClusterPlan, FRONT_UNIT, planCluster } from './plan.js';
+import { RecoveryProgress } from './jobs/recovery-progress.js';
 import type { ActorId, LogFields } from './runtime/actor.js';
 import { ThreadHost } from './runtime/host.js';
 import { Supervisor } from './runtime/supervisor.js';
@@ -37,6 +38,8 @@ export interface ClusterOptions {
   readonly log?: (level: LogLevel, actor: string, text: string, fields: LogFields) => void;
   /** Ends the start when it is aborted: `start` rejects when what had started is closed again. */
   readonly signal?: AbortSignal;
+  /** A store takes long to recover: a line for the console, at most one a second. */
+  readonly onProgress?: (line: string) => void;
   /** The cluster cannot go on: a thread died twice. */
   readonly onFatal?: (reason: string) => void;
 }
@@ -116,6 +119,13 @@ export class Cluster {
             .shared as SharedArrayBuffer),
     );
     const { threads } = this.plan.directory;
+    const progress = new RecoveryProgress(
+      () => performance.now(),
+      (line) => {
+        this.say('info', 'supervisor', line, {});
+        options.onProgress?.(line);
+      },
+    );
     this.environment = {
       topology,
       plan: this.plan,
@@ -134,7 +144,10 @@ export class Cluster {
       hasHttp: true,
       physicalMemoryBytes: totalmem(),
       recover: (broker, settings) =>
-        stores.recover(broker, settings, this.jobs, (text, fields) => this.say('info', broker, text, fields)),
+        stores.recover(broker, settings, this.jobs, {
+          progress,
+          say: (level, text, fields) => this.say(level, broker, text, fields),
+        }),
     };
     this.jobs = new JobPool(Math.max(1, Math.min(4, cores)));
     this.host = new ThreadHost(

@@ -93,6 +93,7 @@ async function run(topology: Topology, options: RunOptions): Promise<void> {
       signal: start.signal,
       ...(options.advertisedHost === undefined ? {} : { advertisedHost: options.advertisedHost }),
       log: (level, actor, text, fields) => log[level]({ actor, ...fields }, text),
+      onProgress: (line) => console.error(line),
       onFatal: (reason) => {
         console.error(`hangar: ${reason}`);
         process.exit(ExitCode.FATAL);

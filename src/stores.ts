@@ -7,12 +7,18 @@ import type { Topology } from '../config/topology.js';
 import { DiskError } from './base/disk.js';
 import { StartError } from './base/start-error.js';
 import type { JobPool } from './jobs/pool.js';
+import type { RecoveryProgress } from './jobs/recovery-progress.js';
 import type { LogFields } from './runtime/actor.js';
 import { NodeDisk } from './runtime/node-disk.js';
 import { makeDurableDirectory } from './store/directories.js';
 import { StoreError } from './store/log-files.js';
 import { type RecoveredStore, type RecoverOptions, recoverStore } from './store/recovery.js';
 import { lockStore, storePath } from './store/store-directory.js';
+
+export interface RecoveryEvents {
+  readonly progress: RecoveryProgress;
+  readonly say: (level: 'info' | 'warn', text: string, fields: LogFields) => void;
+}
 
 export class StoreLocks {
   private readonly locks: { release(): void }[] = [];
@@ -41,13 +47,27 @@ export class StoreLocks {
     role: string,
     settings: BrokerSettings,
     jobs: JobPool,
-    say: (text: string, fields: LogFields) => void,
+    events: RecoveryEvents,
   ): Promise<RecoveredStore> {
     const options = recoverOptionsOf(settings);
     if (this.disk.list(options.commitLogDirectory).length === 0) return recoverStore(this.disk, options);
-    const recovered = await jobs.recoverStore(role, options);
-    say(recovered.abnormal ? 'store recovered after a crash' : 'store opened', { logEnd: recovered.endOffset });
-    for (const { path, offset, text } of recovered.problems) say(`store: ${text}`, { path, offset });
+    const { progress, say } = events;
+    progress.begin(role);
+    let recovered: RecoveredStore;
+    try {
+      recovered = await jobs.recoverStore(role, options, (done, total) => progress.update(role, done, total));
+    } catch (error) {
+      progress.fail(role);
+      throw error;
+    }
+    progress.end(role);
+    const { abnormal, endOffset: logEnd, scannedBytes, dispatchedRecords } = recovered;
+    say('info', abnormal ? 'store recovered after a crash' : 'store opened', {
+      logEnd,
+      scannedBytes,
+      dispatchedRecords,
+    });
+    for (const { path, offset, text } of recovered.problems) say('warn', `store: ${text}`, { path, offset });
     return recovered;
   }
 

@@ -1,8 +1,9 @@
 /** Heavy one-off jobs off the actor threads, on a piscina pool that is started when the first one comes. */
+import { MessageChannel, type TransferListItem as Transferable } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { StartError } from '../base/start-error.js';
 import type { RecoverOptions, RecoveredStore } from '../store/recovery.js';
-import type { Unusable } from './jobs.js';
+import type { ProgressMessage, RecoverJob, Unusable } from './jobs.js';
 
 const IDLE_MS = 1_000;
 
@@ -12,23 +13,34 @@ export class JobPool {
   constructor(private readonly maxThreads: number) {}
 
   /** Brings a store back to a consistent state and says what is in it. Throws StartError when it cannot be used. */
-  async recoverStore(role: string, options: RecoverOptions): Promise<RecoveredStore> {
-    const found = (await this.run('recoverStore', options)) as RecoveredStore | Unusable;
-    if ('unusable' in found) throw new StartError(`${role}: ${found.unusable}`);
-    return found;
+  async recoverStore(
+    role: string,
+    options: RecoverOptions,
+    onProgress: (bytesDone: number, bytesTotal: number) => void,
+  ): Promise<RecoveredStore> {
+    const { port1: own, port2: progress } = new MessageChannel();
+    own.on('message', ({ bytesDone, bytesTotal }: ProgressMessage) => onProgress(bytesDone, bytesTotal));
+    try {
+      const job: RecoverJob = { options, progress };
+      const found = (await this.run('recoverStore', job, [progress])) as RecoveredStore | Unusable;
+      if ('unusable' in found) throw new StartError(`${role}: ${found.unusable}`);
+      return found;
+    } finally {
+      own.close();
+    }
   }
 
   async close(): Promise<void> {
     await this.pool?.destroy();
   }
 
-  private run(name: string, args: unknown): Promise<unknown> {
+  private run(name: string, args: unknown, transferList: readonly Transferable[]): Promise<unknown> {
     this.pool ??= new Piscina({
       filename: new URL('./jobs.js', import.meta.url).href,
       minThreads: 0,
       maxThreads: this.maxThreads,
       idleTimeout: IDLE_MS,
     });
-    return this.pool.run(args, { name });
+    return this.pool.run(args, { name, transferList: [...transferList] });
   }
 }

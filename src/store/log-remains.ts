@@ -54,6 +54,26 @@ export class RemainsFinder {
     return undefined;
   }
 
+  /**
+   * Where the data of the log seems to end, looking at a few places only: files are sparse, and their size says nothing.
+   * For telling how much there is to read; too much by a mebibyte, or by what an earlier broker left behind.
+   */
+  estimateEnd(): number {
+    const { log } = this;
+    for (let i = log.count - 1; i >= 0; i--) {
+      let last = log.startAt(i);
+      let end = last + log.fileBytes;
+      if (!this.hasBytes(last, Math.min(SAMPLE_BYTES, log.fileBytes))) continue;
+      while (end - last > BLOCK_BYTES) {
+        const middle = last + Math.floor((end - last) / 2);
+        if (this.hasBytes(middle, Math.min(SAMPLE_BYTES, end - middle))) last = middle;
+        else end = middle;
+      }
+      return end;
+    }
+    return log.minOffset;
+  }
+
   /** Whether something else than zeros lies in the `length` bytes from `offset` on. */
   hasBytes(offset: number, length: number): boolean {
     for (let done = 0; done < length; ) {

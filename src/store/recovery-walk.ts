@@ -8,6 +8,7 @@ import { IndexKeys } from '../message/index-keys.js';
 import { entersConsumeQueue, entersIndex } from '../message/system-flags.js';
 import type { IndexService } from './index-service.js';
 import type { LogFiles } from './log-files.js';
+import type { RemainsFinder } from './log-remains.js';
 import type { LogScanner, ScannedRecord, ScanResult } from './log-scan.js';
 import type { RecoveredQueues } from './recovered-queues.js';
 
@@ -61,6 +62,7 @@ export class RecoveryWalk {
 
   private readonly keys = new IndexKeys();
   private reportedAt = 0;
+  private dataEnd = 0;
   private range: WalkRange = { from: 0, dispatchFrom: 0, indexedTo: NOTHING, isFullRebuild: false };
 
   constructor(
@@ -68,6 +70,7 @@ export class RecoveryWalk {
     private readonly scanner: LogScanner,
     private readonly options: WalkOptions,
     private readonly events: WalkEvents,
+    private readonly remains: RemainsFinder,
   ) {
     this.storeTimestamp = options.storeTimestamp;
   }
@@ -78,6 +81,7 @@ export class RecoveryWalk {
     this.gapAt = -1;
     this.dispatched = 0;
     this.reportedAt = range.from;
+    this.dataEnd = this.remains.estimateEnd();
     const visit = (record: ScannedRecord): boolean => this.onRecord(queues, record);
     for (let at = range.from; ; ) {
       const result = this.scanner.scan(this.log, at, this.log.endOfFiles, this.options.checkBodyCrc, visit);
@@ -147,6 +151,6 @@ export class RecoveryWalk {
 
   private progress(offset: number): void {
     this.reportedAt = offset;
-    this.events.onProgress(offset - this.range.from, this.log.endOfFiles - this.range.from);
+    this.events.onProgress(offset - this.range.from, Math.max(offset, this.dataEnd) - this.range.from);
   }
 }

@@ -80,7 +80,7 @@ export interface RecoverOptions {
 export interface RecoverySurroundings {
   /** Names new index files. */
   readonly clock?: Clock;
-  /** `total` is an upper bound: the last file counts in full. */
+  /** `total` is an estimate, never less than `done`. */
   readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
 }
 
@@ -142,6 +142,7 @@ interface LogEnd {
 class Recovery {
   private readonly log: LogFiles;
   private readonly scanner: LogScanner;
+  private readonly remains: RemainsFinder;
   private readonly checkpoint: Checkpoint;
   private readonly cache: FileCache;
   private readonly index: IndexService | undefined;
@@ -168,6 +169,7 @@ class Recovery {
     const isCut = isTailCut(disk, rootDirectory);
     this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes, isTailCut: isCut });
     this.scanner = new LogScanner({ fileBytes, delayLevelsMs });
+    this.remains = new RemainsFinder(this.log, this.scanner);
     this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
     this.vouchedTimestamp = this.checkpoint.logTimestamp - VOUCHED_MARGIN_MS;
     this.cache = new FileCache(disk);
@@ -184,6 +186,7 @@ class Recovery {
           this.problem(this.log.path(offset), offset, `is missing; the log goes on at ${next}`),
         onLostEntries: (record) => this.onLostEntries(record),
       },
+      this.remains,
     );
   }
 
@@ -405,10 +408,9 @@ class Recovery {
   /** Removes what lies behind the end; true when there was something. Throws StoreError when that is refused. */
   private cut(end: ScanResult, isCrash: boolean): boolean {
     invariant(end.stop === 'end' || end.stop === 'empty' || end.stop === 'bad', 'end of the log', end.stop);
-    const remains = new RemainsFinder(this.log, this.scanner);
-    const hasTorn = end.stop === 'bad' || remains.hasBytes(end.offset, this.nearBytes(end.offset));
+    const hasTorn = end.stop === 'bad' || this.remains.hasBytes(end.offset, this.nearBytes(end.offset));
     // Nothing is behind the end of a log that was closed in order, and looking for it would cost each start something.
-    const lost = isCrash || hasTorn ? remains.find(end.offset, this.leastTimestamp) : undefined;
+    const lost = isCrash || hasTorn ? this.remains.find(end.offset, this.leastTimestamp) : undefined;
     if (lost !== undefined) this.keep(end, lost);
     this.log.deleteAfter(end.offset);
     if (isCrash || hasTorn || lost !== undefined) {

@@ -459,6 +459,7 @@ rest('tells how far it is', () => {
   const told: [number, number][] = [];
   recoverStore(disk, optionsFor(ROOT), { onProgress: (done, total) => told.push([done, total]) });
   assert.equal(told.at(-1), [store.log.endOffset, 3 * FILE_BYTES]);
+  for (const [done, total] of told) assert.ok(done <= total);
 });
 
 rest('the result can be sent to another thread', () => {

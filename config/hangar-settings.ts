@@ -3,7 +3,7 @@
  * `hangar.properties` beside the files of a topology, or in the file of `hangar broker -c` and `hangar namesrv -c`.
  */
 import { GIB, KIB, MIB } from '../src/base/units.js';
-import { effective, int, later, oneOf, optionalPort, refuseValue, type SettingTable, size } from './setting.js';
+import { effective, int, oneOf, optionalPort, refuseValue, type SettingTable, size } from './setting.js';
 
 export const hangarBrokerSettings = {
   storeKind: oneOf(
@@ -12,7 +12,12 @@ export const hangarBrokerSettings = {
     refuseValue('memory', 'the in-memory store is not there yet'),
     'Where messages are kept.',
   ),
-  storeMaxBytes: size(0, later('retention'), 'Most bytes of commit log that are kept; 0 is no limit.', {}),
+  storeMaxBytes: size(
+    0,
+    effective,
+    'Most bytes of commit log, consume queues and index together, per broker: beyond it the oldest messages go, whatever their age, and the disk ratios do not count. Commit log files count in full. 0 is no limit.',
+    {},
+  ),
   windowBytes: size(
     32 * MIB,
     effective,

@@ -16,6 +16,7 @@ import {
   processTable,
 } from './schema.js';
 import { type FileKind, parseAddress, type SettingTable, splitAddresses } from './setting.js';
+import { budgetProblem, RECORD_OVERHEAD_BYTES } from './store-sizes.js';
 
 export interface LoadOptions<Settings> {
   readonly facts?: HostFacts;
@@ -138,8 +139,6 @@ function complete<Settings extends object>(
 }
 
 const REGISTER_PERIOD_MS = { min: 10_000, max: 60_000 } as const;
-/** What the largest record needs beside its body, and the blank record that ends a file. Source: CommitLog.java. */
-const RECORD_OVERHEAD_BYTES = 64 * 1024 + 8;
 
 /**
  * Apache's rules between a broker's keys. Source: BrokerStartup.createBrokerController (brokerId, haListenPort),
@@ -169,6 +168,8 @@ export function applyBrokerRules(settings: BrokerSettings, say: Say): BrokerSett
     const sizes = `mappedFileSizeCommitLog=${settings.mappedFileSizeCommitLog} and maxMessageSize=${settings.maxMessageSize}`;
     say('warning', 'mappedFileSizeCommitLog', `${sizes}: messages that do not fit into a file are refused`);
   }
+  const overBudget = budgetProblem(settings.storeMaxBytes, settings.mappedFileSizeCommitLog);
+  if (overBudget !== undefined) say('error', 'storeMaxBytes', overBudget);
   return {
     ...settings,
     brokerId: brokerRole === 'SLAVE' ? brokerId : 0,

@@ -7,7 +7,6 @@ import {
   effective,
   flag,
   int,
-  later,
   millis,
   percent,
   refuseAbove,
@@ -41,16 +40,11 @@ export const newerBrokerSettings = {
     live: true,
     min: 35,
   }),
-  diskSpaceCleanForciblyRatio: percent(
-    85,
-    later('retention'),
-    'Disk usage at which files are deleted before their time.',
-    {
-      since: '5.x',
-      live: true,
-      min: 30,
-    },
-  ),
+  diskSpaceCleanForciblyRatio: percent(85, effective, 'Disk usage at which files are deleted before their time.', {
+    since: '5.x',
+    live: true,
+    min: 30,
+  }),
   inSyncReplicas: int(
     1,
     refuseAbove(2, 'SYNC_MASTER waits for one slave'),

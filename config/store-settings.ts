@@ -24,8 +24,8 @@ import {
   text,
   without,
 } from './setting.js';
+import { defaultIndexEntries, defaultIndexSlots, defaultLogFileBytes, defaultQueueFileBytes } from './store-sizes.js';
 
-const RETENTION = 'retention';
 const REPLICATION = 'replication between processes';
 const QUERIES = 'message queries';
 
@@ -53,13 +53,17 @@ export const storeSettings = {
     'Commit log directories that are only read.',
   ),
   mappedFileSizeCommitLog: bytes(
-    1_073_741_824,
+    computed('1073741824; with storeMaxBytes a sixteenth of that, from what a message needs to 1 GiB', (_facts, get) =>
+      defaultLogFileBytes(get<number>('storeMaxBytes'), get<number>('maxMessageSize')),
+    ),
     effective,
     'Size of a commit log file. Must be what it was when the store was made.',
     { min: 4096, alias: 'mapedFileSizeCommitLog' },
   ),
   mappedFileSizeConsumeQueue: bytes(
-    6_000_000,
+    computed('6000000; less with storeMaxBytes below 92 GiB', (_facts, get) =>
+      defaultQueueFileBytes(get<number>('storeMaxBytes')),
+    ),
     effective,
     'Size of a consume queue file, rounded up to a multiple of 20. Must be what it was when the store was made.',
     { min: 20, max: 2_147_483_640, alias: 'mapedFileSizeConsumeQueue' },
@@ -67,7 +71,9 @@ export const storeSettings = {
   maxMessageSize: bytes(4_194_304, effective, 'Largest message body.', { min: 1, max: 16_777_216, live: true }),
   messageIndexEnable: flag(true, effective, 'Keep the index of message keys.'),
   maxHashSlotNum: int(
-    5_000_000,
+    computed('5000000; less with storeMaxBytes below 3.2 GiB', (_facts, get) =>
+      defaultIndexSlots(get<number>('storeMaxBytes')),
+    ),
     effective,
     'Hash slots of an index file. Must be what it was when the store was made.',
     {
@@ -75,10 +81,17 @@ export const storeSettings = {
       max: 100_000_000,
     },
   ),
-  maxIndexNum: int(20_000_000, effective, 'Entries of an index file. Must be what it was when the store was made.', {
-    min: 2,
-    max: 100_000_000,
-  }),
+  maxIndexNum: int(
+    computed('20000000; less with storeMaxBytes below 3.2 GiB', (_facts, get) =>
+      defaultIndexEntries(get<number>('storeMaxBytes')),
+    ),
+    effective,
+    'Entries of an index file. Must be what it was when the store was made.',
+    {
+      min: 2,
+      max: 100_000_000,
+    },
+  ),
   messageIndexSafe: flag(
     false,
     later('recovery after power loss'),
@@ -153,21 +166,28 @@ export const storeSettings = {
   diskFallRecorded: flag(true, later('complete statistics'), 'Record how far behind each consumer group is.'),
 
   // Retention.
-  fileReservedTime: int(72, later(RETENTION), 'Age at which a file may be deleted.', { unit: 'hours', live: true }),
-  deleteWhen: hours([4], later(RETENTION), 'Hours of the day at which old files are deleted, local time.', {
+  fileReservedTime: int(72, effective, 'Age at which a file may be deleted.', { unit: 'hours', live: true }),
+  deleteWhen: hours([4], effective, 'Hours of the day at which old files are deleted, local time.', {
     live: true,
   }),
-  diskMaxUsedSpaceRatio: percent(75, later(RETENTION), 'Disk usage at which old files are deleted at any hour.', {
+  diskMaxUsedSpaceRatio: percent(75, effective, 'Disk usage at which old files are deleted at any hour.', {
     min: 10,
     max: 95,
     live: true,
   }),
-  cleanFileForciblyEnable: flag(true, later(RETENTION), 'Above 85 percent, delete files that are not old as well.', {
-    live: true,
+  cleanFileForciblyEnable: flag(
+    true,
+    effective,
+    'Above diskSpaceCleanForciblyRatio, delete files that are not old as well.',
+    {
+      live: true,
+    },
+  ),
+  cleanResourceInterval: millis(10_000, effective, 'Time between two looks for files to delete.'),
+  deleteCommitLogFilesInterval: millis(100, effective, 'Pause after a deleted commit log file.', { min: 0 }),
+  deleteConsumeQueueFilesInterval: millis(100, effective, 'Pause after a consume queue of which files were deleted.', {
+    min: 0,
   }),
-  cleanResourceInterval: millis(10_000, later(RETENTION), 'Time between two looks for files to delete.'),
-  deleteCommitLogFilesInterval: millis(100, later(RETENTION), 'Pause after a deleted commit log file.', { min: 0 }),
-  deleteConsumeQueueFilesInterval: millis(100, later(RETENTION), 'Pause after a deleted consume queue.', { min: 0 }),
   destroyMapedFileIntervalForcibly: millis(120_000, NO_MAPPING, 'After this time a file in use is unmapped.'),
   redeleteHangedFileInterval: millis(120_000, NO_MAPPING, 'Time between two attempts to delete a file in use.'),
 

@@ -1,6 +1,7 @@
 /** What can only be wrong between the roles of a topology. */
 import type { Notebook } from './notes.js';
 import { DEFAULT_HOST, isWildcard } from './placement.js';
+import type { BrokerSettings } from './schema.js';
 import type { Topology, TopologyBroker } from './topology.js';
 
 /** What a port is for; in the words of the start table. */
@@ -108,9 +109,20 @@ function checkPairs(brokers: readonly TopologyBroker[], notes: Notebook): void {
     if (brokerRole === 'SLAVE' && !others.some((other) => other.settings.brokerId === 0)) {
       notes.add('warning', 0, '', `${name}: the master of ${brokerName} is not part of this topology`);
     }
+    const master = others.find((other) => other.settings.brokerId === 0);
+    if (brokerRole === 'SLAVE' && master !== undefined) checkFileSizes(name, settings, master, notes);
     if (brokerRole === 'SYNC_MASTER' && others.length === 0) {
       const until = 'sends are answered SLAVE_NOT_AVAILABLE until a slave joins';
       notes.add('warning', 0, '', `${name}: ${brokerName} is a SYNC_MASTER without a slave in this topology: ${until}`);
     }
   }
+}
+
+/** A slave appends its master's bytes: in files of another size records would lie across their ends. */
+function checkFileSizes(slave: string, settings: BrokerSettings, master: TopologyBroker, notes: Notebook): void {
+  const key = 'mappedFileSizeCommitLog';
+  const [own, other] = [settings[key], master.settings[key]];
+  if (own === other) return;
+  const why = `${slave} and its master ${master.name} have different commit log files (${key}=${own} and ${other})`;
+  notes.add('error', 0, '', `${why}: set it in both, or give both the same storeMaxBytes, which it follows`);
 }

@@ -4,9 +4,12 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start, with fractions; never goes back. */
   monotonic(): number;
+  /** Hour of the day, 0 to 23, where the host is. */
+  localHour(): number;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  localHour: () => new Date().getHours(),
 };

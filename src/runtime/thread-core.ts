@@ -559,6 +559,9 @@ class TurnClock implements Clock {
   monotonic(): number {
     return this.monotonicMs;
   }
+  localHour(): number {
+    return this.source.localHour();
+  }
 }
 
 export { MAX_MESSAGE_BYTES };

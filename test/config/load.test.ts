@@ -301,18 +301,48 @@ spelling('measures distances with swaps of neighbours', () => {
   assert.is(nearest('x'.repeat(1000), ['x'.repeat(1000)]), undefined);
 });
 
+const budgets = suite('broker settings: storeMaxBytes');
+
+budgets("makes files small beside it, unless their size is set; without it they are Apache's", () => {
+  const sizes = (text: string): number[] => {
+    const { mappedFileSizeCommitLog, mappedFileSizeConsumeQueue, maxIndexNum, maxHashSlotNum } = settings(text);
+    return [mappedFileSizeCommitLog, mappedFileSizeConsumeQueue, maxIndexNum, maxHashSlotNum];
+  };
+  assert.equal(sizes(''), [2 ** 30, 6_000_000, 20_000_000, 5_000_000]);
+  assert.equal(sizes('storeMaxBytes=2g'), [2 ** 27, 131_060, 12_782_640, 3_195_660]);
+  assert.equal(sizes('storeMaxBytes=16m'), [2 ** 23, 4_000, 99_864, 24_966]);
+  assert.equal(sizes('storeMaxBytes=1t'), [2 ** 30, 6_000_000, 20_000_000, 5_000_000]);
+  assert.equal(sizes('storeMaxBytes=8g\nmappedFileSizeCommitLog=1073741824\nmaxIndexNum=1000').slice(0, 3), [
+    2 ** 30,
+    524_280,
+    1000,
+  ]);
+});
+
+budgets('of less than two log files is refused with the remedy', () => {
+  assert.match(
+    errors('storeMaxBytes=1g\nmappedFileSizeCommitLog=1073741824')[0]!,
+    /:2: storeMaxBytes=1073741824 is less than two commit log files .*: set storeMaxBytes to at least 2147483648, or/,
+  );
+  assert.match(errors('storeMaxBytes=8m')[0]!, /mappedFileSizeCommitLog=8388608.*at least 16777216/);
+  assert.is(settings('storeMaxBytes=2g\nmappedFileSizeCommitLog=1073741824').storeMaxBytes, 2 ** 31);
+});
+
 const listed = suite('broker settings: what else is said');
 
 listed('lists keys without effect when they are set, with the reason', () => {
-  const loaded = load('sendMessageThreadPoolNums=16\nfileReservedTime=48');
+  const loaded = load('sendMessageThreadPoolNums=16\nenableDetailStat=false');
   assert.equal(
     loaded.notes.map((note) => [note.kind, note.key, note.line]),
     [
       ['without effect', 'sendMessageThreadPoolNums', 2],
-      ['without effect', 'fileReservedTime', 3],
+      ['without effect', 'enableDetailStat', 3],
     ],
   );
-  assert.match(renderNote(loaded.notes[1]!), /fileReservedTime=48 is accepted without effect: comes with retention$/);
+  assert.match(
+    renderNote(loaded.notes[1]!),
+    /enableDetailStat=false is accepted without effect: comes with complete statistics$/,
+  );
 });
 
 listed('warns of a repeated key, whose last line counts', () => {
@@ -449,6 +479,7 @@ wrong.run();
 promises.run();
 quirks.run();
 spelling.run();
+budgets.run();
 listed.run();
 files.run();
 others.run();

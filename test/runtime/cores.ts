@@ -18,6 +18,10 @@ export class ManualClock implements Clock {
   monotonic(): number {
     return this.ms;
   }
+
+  localHour(): number {
+    return 0;
+  }
 }
 
 export interface RigOptions {

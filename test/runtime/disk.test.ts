@@ -62,6 +62,7 @@ class VirtualTime implements Clock {
   private readonly due: { readonly at: number; readonly action: () => void }[] = [];
   now = (): number => this.ms;
   monotonic = (): number => this.ms;
+  localHour = (): number => 0;
   schedule = (delayMs: number, action: () => void): void => {
     this.due.push({ at: this.ms + delayMs, action });
   };

@@ -35,7 +35,7 @@ function open(disk: Disk, options: OpenOptions = {}): Opened {
     directory,
     slots,
     entries,
-    clock: { now, monotonic },
+    clock: { now, monotonic, localHour: () => 0 },
     onFileSynced: (endTimestamp, error) => synced.push([endTimestamp, error?.code]),
   });
   return { index, synced };

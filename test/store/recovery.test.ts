@@ -398,7 +398,7 @@ function openIndex(disk: Disk): IndexService {
     directory: `${ROOT}/index`,
     slots: index!.slots,
     entries: index!.entries,
-    clock: { now: () => START_MS, monotonic: () => 0 },
+    clock: { now: () => START_MS, monotonic: () => 0, localHour: () => 0 },
     onFileSynced: () => {},
   });
 }

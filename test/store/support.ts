@@ -26,7 +26,7 @@ export function simulatedDisk(
   let now = START_MS;
   const due: { readonly at: number; readonly action: () => void }[] = [];
   const disk = new MemoryDisk({
-    clock: { now: () => now, monotonic: () => now },
+    clock: { now: () => now, monotonic: () => now, localHour: () => 0 },
     schedule: (delayMs, action) => due.push({ at: now + delayMs, action }),
     syncDelayMs: () => options.syncDelayMs ?? 1,
     ...(options.capacityBytes === undefined ? {} : { capacityBytes: options.capacityBytes }),

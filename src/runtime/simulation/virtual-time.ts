@@ -24,6 +24,11 @@ export class VirtualTime implements Clock {
     return this.elapsedMs;
   }
 
+  /** The simulated host is in UTC. */
+  localHour(): number {
+    return new Date(this.now()).getUTCHours();
+  }
+
   /** Somebody sets the host's clock; the monotonic one goes on. */
   stepWall(ms: number): void {
     this.wallMs += ms;

@@ -113,7 +113,7 @@ export class BrokerDriver {
   onTurn: () => void = () => {};
   private readonly dialed = new Map<number, string>();
   private timeMs = 1_000_000;
-  private readonly clock: Clock = { now: () => 1.7e12 + this.timeMs, monotonic: () => this.timeMs };
+  private readonly clock: Clock = { now: () => 1.7e12 + this.timeMs, monotonic: () => this.timeMs, localHour: () => 0 };
   private core!: ThreadCore;
   /** Completions of syncs, called when the broker has nothing else to do. */
   private readonly synced: (() => void)[] = [];

@@ -12,7 +12,7 @@ function statistics() {
   let nowMs = 1.7e12;
   let sample = (): void => undefined;
   const context = {
-    clock: { now: () => nowMs, monotonic: () => nowMs },
+    clock: { now: () => nowMs, monotonic: () => nowMs, localHour: () => 0 },
     after: (_delayMs: number, fire: () => void) => {
       sample = fire;
     },

@@ -134,7 +134,7 @@ export class Driver {
         }
       }
     }
-    const clock = { now: () => this.clock.wallMs, monotonic: () => this.clock.ms };
+    const clock = { now: () => this.clock.wallMs, monotonic: () => this.clock.ms, localHour: () => 0 };
     this.cores = [0, 1, 2].map((thread) => {
       const slab = thread === 0 ? this.slab : new ArrayBuffer(SLAB_BYTES);
       const outbound = rings

@@ -79,7 +79,7 @@ export class NameServerDriver {
   readonly disk: MemoryDisk;
   isReady = false;
   private timeMs = 1_000_000;
-  private readonly clock: Clock = { now: () => 1.7e12 + this.timeMs, monotonic: () => this.timeMs };
+  private readonly clock: Clock = { now: () => 1.7e12 + this.timeMs, monotonic: () => this.timeMs, localHour: () => 0 };
   private core: ThreadCore;
   private opaque = 0;
   private readonly scan = new RequestScan();

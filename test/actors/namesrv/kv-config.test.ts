@@ -8,7 +8,7 @@ import { prng } from '../../../src/base/prng.js';
 import { MemoryDisk } from '../../../src/runtime/simulation/memory-disk.js';
 
 const PATH = '/namesrv/kvConfig.json';
-const clock: Clock = { now: () => 0, monotonic: () => 0 };
+const clock: Clock = { now: () => 0, monotonic: () => 0, localHour: () => 0 };
 
 function fixture(files: Readonly<Record<string, string>> = {}) {
   const disk = new MemoryDisk({ clock, schedule: () => {} });

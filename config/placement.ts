@@ -19,6 +19,8 @@ export const DEFAULT_METRICS_PORT = 5557;
 export interface TopologyOverrides {
   /** Directory of all stores: each role in a directory of its own name. */
   readonly store?: string;
+  /** storeMaxBytes of every broker. */
+  readonly storeMaxBytes?: number;
   /** Added to every port of the files and to the default HTTP port. */
   readonly portOffset?: number;
   /** Every port is any free one; see `assignPorts`. */
@@ -34,7 +36,7 @@ export interface TopologyOverrides {
 export function checkOverrides(overrides: TopologyOverrides): Loaded<undefined> {
   const notes = new Notebook('command line');
   const refuse = (text: string): void => notes.add('error', 0, '', text);
-  const { portOffset = 0, ephemeral, metricsPort, host, advertise, store } = overrides;
+  const { portOffset = 0, ephemeral, metricsPort, host, advertise, store, storeMaxBytes } = overrides;
   if (!Number.isInteger(portOffset) || Math.abs(portOffset) > 65_535) {
     refuse(`--port-offset ${portOffset}: allowed: a whole number from -65535 to 65535`);
   }
@@ -50,6 +52,9 @@ export function checkOverrides(overrides: TopologyOverrides): Loaded<undefined> 
     refuse(`--advertise ${advertise}: clients cannot connect to it; give one address of this machine`);
   }
   if (store === '') refuse('--store: the directory is missing');
+  if (storeMaxBytes !== undefined && !(Number.isSafeInteger(storeMaxBytes) && storeMaxBytes >= 0)) {
+    refuse(`--store-max-bytes ${storeMaxBytes}: allowed: whole bytes, or 0 for no limit`);
+  }
   return notes.finish(() => undefined);
 }
 
@@ -83,7 +88,7 @@ export class Placement {
   broker(file: ConfigFile): Loaded<TopologyBroker> {
     const name = roleName(file.path);
     const storePathRootDir = join(this.store, name);
-    const { advertise, store } = this.overrides;
+    const { advertise, store, storeMaxBytes } = this.overrides;
     const config = loadBrokerConfig(file.text, file.path, {
       facts: this.facts,
       inTopology: true,
@@ -98,6 +103,7 @@ export class Placement {
       overrides: {
         ...this.listening,
         ...(advertise === undefined ? {} : { brokerIP1: advertise, brokerIP2: advertise }),
+        ...(storeMaxBytes === undefined ? {} : { storeMaxBytes }),
         ...(store === undefined ? {} : { storePathRootDir, storePathCommitLog: join(storePathRootDir, 'commitlog') }),
       },
     });

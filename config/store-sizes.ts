@@ -44,11 +44,12 @@ export function defaultQueueFileBytes(storeMaxBytes: number): number {
 export function defaultIndexEntries(storeMaxBytes: number): number {
   if (storeMaxBytes === 0) return APACHE.indexEntries;
   const { min, max } = INDEX_ENTRIES;
-  return Math.min(max, Math.max(min, Math.floor(storeMaxBytes / INDEX_FILE_PART / INDEX_BYTES_PER_ENTRY)));
+  const slots = Math.floor(storeMaxBytes / INDEX_FILE_PART / INDEX_BYTES_PER_ENTRY / INDEX_ENTRIES_PER_SLOT);
+  return Math.min(max, Math.max(min, slots * INDEX_ENTRIES_PER_SLOT));
 }
 
 export function defaultIndexSlots(storeMaxBytes: number): number {
-  return Math.ceil(defaultIndexEntries(storeMaxBytes) / INDEX_ENTRIES_PER_SLOT);
+  return defaultIndexEntries(storeMaxBytes) / INDEX_ENTRIES_PER_SLOT;
 }
 
 /** undefined: the budget can be kept. Otherwise why not, with the keys and the remedy. */

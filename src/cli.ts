@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `hangar`: argument parsing only. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { hangarBrokerSettings } from '../config/hangar-settings.js';
 import { TOPOLOGY_NAMES } from '../config/topology.js';
 import { broker, namesrv, up } from './commands.js';
 import { packageVersion } from './version.js';
@@ -14,6 +15,13 @@ function port(text: string): number {
 function offset(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || Math.abs(value) > 65_535) throw new InvalidArgumentError('an integer is expected.');
+  return value;
+}
+
+function bytes(text: string): number {
+  const { parse, allowed } = hangarBrokerSettings.storeMaxBytes;
+  const value = parse(text, { workingDirectory: '' });
+  if (value === undefined) throw new InvalidArgumentError(`${allowed} is expected.`);
   return value;
 }
 
@@ -34,6 +42,7 @@ program
     ),
   )
   .option('--store <directory>', 'where the stores of all roles are (default: ./hangar-store)')
+  .option('--store-max-bytes <size>', 'most bytes of messages that each broker keeps, such as 2g', bytes)
   .option('--port-offset <n>', 'added to every port', offset)
   .option('--ephemeral', 'free ports instead of the configured ones')
   .option('--host <address>', 'address to bind')

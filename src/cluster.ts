@@ -21,7 +21,7 @@ import type { ErrorFacts, ThreadEvent } from './runtime/thread.js';
 import { DEFAULT_RING_SIZES, makeWiring, type Wiring } from './runtime/wiring.js';
 import { LogWindow } from './store/log-window.js';
 import { RECORD_OVERHEAD_MAX } from './message/record.js';
-import { openStores, type StoreLocks } from './stores.js';
+import { openStores, type StoreLocks, withOwnFileSizes } from './stores.js';
 import { advertised, type ClusterEnvironment, nameServerAddresses, unitPlans } from './unit-plans.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -81,7 +81,7 @@ export class Cluster {
     let cluster: Cluster | undefined;
     const giveUp = (): void => cluster?.supervisor.giveUp(new StartError('stopped before it was ready'));
     try {
-      cluster = new Cluster(options, stores);
+      cluster = new Cluster({ ...options, topology: withOwnFileSizes(options.topology) }, stores);
       options.signal?.addEventListener('abort', giveUp, { once: true });
       if (options.signal?.aborted) giveUp();
       await cluster.host.ready();

@@ -187,10 +187,10 @@ function diskWarnings(topology: Topology): string[] {
     const used = blocks - bfree;
     const percent = Math.ceil((100 * used) / Math.max(1, used + bavail));
     const limit = settings.diskSpaceWarningLevelRatio;
-    if (percent <= limit) return [];
+    if (percent <= limit || settings.storeMaxBytes > 0) return [];
     const free = ((bavail * bsize) / GIB).toFixed(1);
     return [
-      `${name}: the disk of ${settings.storePathCommitLog} is ${percent} % full (${free} GiB free); above ${limit} % sends are refused: free space, choose another disk with --store, or raise diskSpaceWarningLevelRatio`,
+      `${name}: the disk of ${settings.storePathCommitLog} is ${percent} % full (${free} GiB free); above ${limit} % sends are refused: free space, choose another disk with --store, raise diskSpaceWarningLevelRatio, or bound the store with --store-max-bytes`,
     ];
   });
 }

@@ -3,6 +3,13 @@
  * end, emptied when asked to, brought back to a consistent state before their broker starts.
  */
 import type { BrokerSettings } from '../config/schema.js';
+import {
+  budgetProblem,
+  defaultIndexEntries,
+  defaultIndexSlots,
+  defaultLogFileBytes,
+  defaultQueueFileBytes,
+} from '../config/store-sizes.js';
 import type { Topology } from '../config/topology.js';
 import { DiskError } from './base/disk.js';
 import { StartError } from './base/start-error.js';
@@ -10,6 +17,7 @@ import type { JobPool } from './jobs/pool.js';
 import type { RecoveryProgress } from './jobs/recovery-progress.js';
 import type { LogFields } from './runtime/actor.js';
 import { NodeDisk } from './runtime/node-disk.js';
+import { fileSizesOf, indexSizesOf } from './store/file-sizes.js';
 import { makeDurableDirectory } from './store/directories.js';
 import { StoreError } from './store/log-files.js';
 import { type RecoveredStore, type RecoverOptions, recoverStore } from './store/recovery.js';
@@ -89,6 +97,62 @@ export function openStores(topology: Topology, fresh: boolean): StoreLocks {
     throw error;
   }
   return stores;
+}
+
+/**
+ * With a byte budget, sizes that no file sets are made for a new store: one that is there keeps what it was made with,
+ * and a slave's new store takes its master's. Throws StartError when the budget is too small for them.
+ */
+export function withOwnFileSizes(topology: Topology): Topology {
+  const disk = new NodeDisk(() => undefined);
+  const brokers = topology.brokers.map((broker) => ({ ...broker, settings: ownFileSizes(disk, broker.settings) }));
+  for (const broker of brokers) {
+    const { settings } = broker;
+    const master = brokers.find((other) => isMasterOf(other.settings, settings))?.settings;
+    if (master === undefined || master.mappedFileSizeCommitLog === settings.mappedFileSizeCommitLog) continue;
+    if (disk.list(settings.storePathCommitLog).length > 0) {
+      const sizes = `${settings.mappedFileSizeCommitLog} and ${master.mappedFileSizeCommitLog} bytes`;
+      const why = `its commit log has other files than its master's (${sizes})`;
+      throw new StartError(`${broker.name}: ${why}: move ${settings.storePathRootDir} away to copy everything again`);
+    }
+    broker.settings = Object.freeze({ ...settings, mappedFileSizeCommitLog: master.mappedFileSizeCommitLog });
+  }
+  for (const { name, settings } of brokers) {
+    const problem = budgetProblem(settings.storeMaxBytes, settings.mappedFileSizeCommitLog);
+    if (problem !== undefined) throw new StartError(`${name}: ${problem}`);
+  }
+  return { ...topology, brokers };
+}
+
+function isMasterOf(master: BrokerSettings, slave: BrokerSettings): boolean {
+  const isPair = master.brokerName === slave.brokerName && master.brokerClusterName === slave.brokerClusterName;
+  return isPair && slave.brokerRole === 'SLAVE' && master.brokerRole !== 'SLAVE';
+}
+
+function ownFileSizes(disk: NodeDisk, settings: BrokerSettings): BrokerSettings {
+  const { storeMaxBytes, maxMessageSize, storePathRootDir, storePathCommitLog } = settings;
+  if (storeMaxBytes === 0) return settings;
+  const found = fileSizesOf(disk, storePathRootDir, storePathCommitLog);
+  const index = found.indexFileBytes === undefined ? undefined : indexSizesOf(found.indexFileBytes);
+  /** What a file sets counts, and is checked against the store when that is opened. */
+  const own = (set: number, byBudget: number, inStore: number | undefined): number =>
+    set === byBudget ? (inStore ?? set) : set;
+  const { mappedFileSizeCommitLog, mappedFileSizeConsumeQueue, maxHashSlotNum, maxIndexNum } = settings;
+  return Object.freeze({
+    ...settings,
+    mappedFileSizeCommitLog: own(
+      mappedFileSizeCommitLog,
+      defaultLogFileBytes(storeMaxBytes, maxMessageSize),
+      found.logFileBytes,
+    ),
+    mappedFileSizeConsumeQueue: own(
+      mappedFileSizeConsumeQueue,
+      defaultQueueFileBytes(storeMaxBytes),
+      found.queueFileBytes,
+    ),
+    maxHashSlotNum: own(maxHashSlotNum, defaultIndexSlots(storeMaxBytes), index?.slots),
+    maxIndexNum: own(maxIndexNum, defaultIndexEntries(storeMaxBytes), index?.entries),
+  });
 }
 
 function unwritable(role: string, what: string, error: unknown): unknown {

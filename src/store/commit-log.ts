@@ -12,7 +12,7 @@
  * `writtenOffset` stays in the window: the caller acknowledges nothing of it. `writeOut` may be called again at any
  * time; once it succeeds, everything is in the files and the log goes on. After `fail` it does not.
  */
-import { type Disk, DiskError } from '../base/disk.js';
+import { type Disk, DiskError, type DiskFile } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
 import { BLANK, writeBlank } from '../message/record.js';
 import { LogFiles } from './log-files.js';
@@ -27,6 +27,8 @@ export interface CommitLogOptions {
   /** The master's window, for this log alone. A follower has none. */
   readonly window?: LogWindow;
   readonly openFilesMax?: number;
+  /** Called before a file is created: retention makes room for it. */
+  readonly onNextFile?: () => void;
 }
 
 /** Answer of reserve: the log has failed, see `failure`. */
@@ -48,6 +50,7 @@ export class CommitLog {
   private fileEnd: number;
   /** Set by `fail`: no retry can help. */
   private isFinal = false;
+  private readonly onNextFile: () => void;
 
   static open(disk: Disk, options: CommitLogOptions): CommitLog {
     return new CommitLog(disk, options);
@@ -61,6 +64,7 @@ export class CommitLog {
       ...(options.openFilesMax === undefined ? {} : { openFilesMax: options.openFilesMax }),
     });
     this.window = window;
+    this.onNextFile = options.onNextFile ?? (() => {});
     this.fileBytes = fileBytes;
     this.maxReserveBytes = window === undefined ? 0 : Math.min(window.slackBytes, fileBytes - BLANK.headBytes);
     this.end = startAt;
@@ -161,6 +165,7 @@ export class CommitLog {
 
   private createFile(start: number): boolean {
     try {
+      this.onNextFile();
       this.files.create(start);
       return true;
     } catch (error) {
@@ -204,6 +209,12 @@ export class CommitLog {
 
   // Appending by a follower.
 
+  /** Removes all files, the newest first: what an interruption leaves is the beginning of the log. Throws DiskError. */
+  clear(): void {
+    invariant(this.window === undefined, 'only a follower gives its log up');
+    this.files.deleteAfter(-1);
+  }
+
   /** Begins an empty log at a file's first byte: where its master's log begins. */
   beginAt(offset: number): void {
     invariant(this.files.count === 0 && offset % this.fileBytes === 0, 'only an empty log begins elsewhere', offset);
@@ -222,6 +233,7 @@ export class CommitLog {
       while (done < length) {
         const offset = this.end + done;
         if (offset === this.fileEnd) {
+          this.onNextFile();
           this.files.create(offset);
           this.fileEnd = offset + this.fileBytes;
         }
@@ -278,6 +290,13 @@ export class CommitLog {
   noteFlushed(offset: number): void {
     invariant(offset <= this.written, 'flushed what was written', offset, this.written);
     if (offset > this.flushed) this.flushed = offset;
+  }
+
+  /** Deletes the oldest file (see LogFiles.unlinkOldest): nobody waits any more for what of it was not synced. */
+  unlinkOldest(): DiskFile | undefined {
+    const file = this.files.unlinkOldest();
+    this.flushed = Math.max(this.flushed, this.minOffset);
+    return file;
   }
 
   /** Called by the flusher when fdatasync failed: the kernel may have dropped pages, so no later success means a thing. */

@@ -75,6 +75,10 @@ export class ConsumeQueue implements Buffered {
     return this.physicalEnd;
   }
 
+  get fileCount(): number {
+    return this.files.count;
+  }
+
   /** Entries that are not in a file yet. */
   get bufferedEntries(): number {
     return this.bufferedBytes / ENTRY.bytes;

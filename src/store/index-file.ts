@@ -84,6 +84,11 @@ export class IndexFile {
     return this.header.entries >= this.sizes.entries;
   }
 
+  /** Header, slots and entries: what it takes on the disk, where the rest of the file is a hole. */
+  get usedBytes(): number {
+    return indexFileBytes({ slots: this.sizes.slots, entries: Math.min(this.header.entries, this.sizes.entries) });
+  }
+
   get isEmpty(): boolean {
     return this.header.entries === 1;
   }

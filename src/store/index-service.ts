@@ -53,6 +53,13 @@ export class IndexService {
     return this.indexFiles.length;
   }
 
+  /** What the files take on the disk, with what is not written yet. */
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const file of this.indexFiles) bytes += file.usedBytes;
+    return bytes;
+  }
+
   /** Keys before this commit log offset are in the index; 0 without any. */
   get endPhysicalOffset(): number {
     return this.indexFiles.at(-1)?.header.endOffset ?? 0;
@@ -132,6 +139,11 @@ export class IndexService {
       isLeading &&= file !== last && file.header.endOffset < logMinOffset;
       return !isLeading;
     });
+  }
+
+  /** Removes all files: the log begins anew. */
+  clear(): void {
+    this.keep(() => false);
   }
 
   /** Flushes and gives the file handles back. */

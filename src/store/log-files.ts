@@ -71,6 +71,13 @@ export class OpenLogFiles {
     this.open.delete(start);
   }
 
+  /** Opens or reuses the file and hands it over: its new owner closes it. */
+  take(start: number): DiskFile {
+    const file = this.get(start);
+    this.open.delete(start);
+    return file;
+  }
+
   /** Closes files that start before `offset`. */
   closeBefore(offset: number): void {
     for (const start of [...this.open.keys()]) if (start < offset) this.close(start);
@@ -249,15 +256,30 @@ export class LogFiles {
     }
   }
 
-  /** Deletes the oldest file, never the newest; false when there is nothing to delete. */
-  deleteOldest(): boolean {
+  /**
+   * Deletes the oldest file, never the newest; undefined when there is nothing to delete. Its name is durably gone; the
+   * caller closes the file, which is what gives its bytes back. Throws DiskError.
+   */
+  unlinkOldest(): DiskFile | undefined {
     const start = this.starts[0];
-    if (start === undefined || this.starts.length === 1) return false;
-    this.openFiles.close(start);
-    this.disk.remove(this.path(start));
-    this.disk.syncDirectory(this.directory);
-    this.starts.shift();
-    return true;
+    if (start === undefined || this.starts.length === 1) return undefined;
+    const file = this.openFiles.take(start);
+    try {
+      this.disk.remove(this.path(start));
+      this.starts.shift();
+      this.disk.syncDirectory(this.directory);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return file;
+  }
+
+  /** The same, and the bytes are given back at once. */
+  deleteOldest(): boolean {
+    const file = this.unlinkOldest();
+    file?.close();
+    return file !== undefined;
   }
 
   /** Deletes files that start after `offset`, the newest first; returns how many. */

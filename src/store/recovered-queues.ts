@@ -18,6 +18,8 @@ export interface RecoveredQueue {
   readonly queueId: number;
   readonly minOffset: number;
   readonly maxOffset: number;
+  /** Commit log offset behind its newest message; -1 without entries. */
+  readonly physicalEnd: number;
 }
 
 interface Slot {
@@ -152,6 +154,7 @@ export class RecoveredQueues {
       queueId,
       minOffset: queue.minOffset,
       maxOffset: queue.maxOffset,
+      physicalEnd: queue.maxPhysicalOffset,
     }));
     for (const { queue } of this.slots) queue.close();
     this.cache.closeAll();

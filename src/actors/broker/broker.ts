@@ -27,7 +27,6 @@ import { LogWindow } from '../../store/log-window.js';
 import type { RecoveredStore } from '../../store/recovery.js';
 import { createAbortFile, removeAbortFile, storePath } from '../../store/store-directory.js';
 import { frontMessages } from '../front/messages.js';
-import { haMessages } from '../ha/messages.js';
 import { queueMessages } from '../queue/messages.js';
 import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
 import { onConnectionClosed, scanExpired } from './client-events.js';
@@ -41,6 +40,7 @@ import { Dispatcher } from './dispatcher.js';
 import { FlushMarks } from './flush-marks.js';
 import { GroupTable } from './group-table.js';
 import { wantGroup } from './groups.js';
+import { tellHa, tellLogRange } from './log-range.js';
 import { brokerMessages } from './messages.js';
 import { writeOffsetMovedEvent } from './offset-moved.js';
 import { OffsetSearches } from './offset-searches.js';
@@ -53,6 +53,7 @@ import { Remote } from './remote.js';
 import { pushAll } from './replica.js';
 import { Replication } from './replicate.js';
 import { Schedule } from './schedule/schedule.js';
+import { Retention } from './retention.js';
 import { onSend } from './send.js';
 import { SlaveSync } from './slave-sync.js';
 import { BrokerStats } from './stats.js';
@@ -91,6 +92,7 @@ export const brokerActor = actor('broker', {
     queuesFlushed: onQueuesFlushed,
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
     entriesRead: (state: BrokerState, m: Message<'entriesRead'>) => state.schedule.entriesRead(m),
+    queueCleaned: onQueueCleaned,
     replicated: onReplicated,
     follow: (state: BrokerState, m: Message<'follow'>) => state.replication.follow(state, m.from, m.end),
   },
@@ -110,6 +112,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     directory,
     fileBytes,
     startAt: recovered.endOffset,
+    onNextFile: () => state.retention.makeRoom(state),
     ...(window === undefined ? {} : { window }),
   });
   const readWindow = window ?? (options.localMaster && LogWindow.attach(options.localMaster.window));
@@ -181,6 +184,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     isUnwritable: false,
     replicatedOffset: 0,
     connectedSlaves: 0,
+    retention: new Retention(),
     replication: new Replication({ context, log, reader, settings, options }, recovered.endOffset),
     schedule: new Schedule(context, settings.messageDelayLevel),
     topics: new TopicTable(),
@@ -208,10 +212,11 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     message: new NewMessage(),
   };
   createAbortFile(disk, settings.storePathRootDir);
-  for (const { topic, queueId, minOffset, maxOffset } of recovered.queues) {
+  for (const { topic, queueId, minOffset, maxOffset, physicalEnd } of recovered.queues) {
     const queue = state.topics.ensure(topic).queue(queueId);
     queue.minOffset = minOffset;
     queue.nextOffset = maxOffset;
+    queue.physicalEnd = physicalEnd;
   }
   state.files.load(state);
   startTopics(state);
@@ -225,6 +230,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   every(context, GAUGES_MS, () => updateGauges(state));
   every(context, settings.flushIntervalCommitLog, () => flusher.tick(clock.monotonic()));
   if (state.index !== undefined) indexInPieces(context, state.index);
+  state.retention.start(state);
   return state;
 }
 
@@ -339,23 +345,16 @@ function onQueuesFlushed(state: BrokerState, m: Message<'queuesFlushed'>): void 
   if (closing.hostsToFlush === 0) closing.done(closing.isSynced);
 }
 
+function onQueueCleaned(state: BrokerState, m: Message<'queueCleaned'>): void {
+  const topic = m.buffer.toString('utf8', m.start, m.end);
+  state.retention.queueCleaned(state, topic, m.queueId, m.minOffset, m.filesRemoved);
+}
+
 // ---- replication
 
 function onReplicated(state: BrokerState, m: Message<'replicated'>): void {
   state.replicatedOffset = m.offset;
   state.connectedSlaves = m.slaves;
-}
-
-function tellHa(state: BrokerState): void {
-  const { log, context, options } = state;
-  if (state.isSlave) context.send(options.ha, haMessages.appended, { end: log.endOffset });
-  else context.send(options.ha, haMessages.logWritten, { minOffset: log.minOffset, end: log.writtenOffset });
-}
-
-function tellLogRange(state: BrokerState): void {
-  const { log, context, options } = state;
-  const range = { minOffset: log.minOffset, endOffset: log.endOffset };
-  for (const host of options.queueHosts) context.send(host, queueMessages.logRange, range);
 }
 
 // ---- the end of a batch
@@ -420,6 +419,7 @@ function close(state: BrokerState, done: () => void): void {
 function finishClose(state: BrokerState, isSynced: boolean, done: () => void): void {
   const { context, settings } = state;
   state.flusher.close();
+  state.retention.close();
   try {
     state.log.close();
     state.schedule.close(state);

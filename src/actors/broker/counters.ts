@@ -2,6 +2,7 @@
 import { catalog } from '../../../metrics/catalog.js';
 import { type Counter, counter, gauge, type Gauge } from '../../../metrics/meter.js';
 import type { Meter } from '../../runtime/slab.js';
+import type { DeletionReason } from '../../store/retention.js';
 import { RequestCounters } from '../request-counters.js';
 import type { BrokerTopic } from './topic-table.js';
 
@@ -16,6 +17,11 @@ export class Counters {
   readonly logEnd: Gauge;
   readonly logFlushed: Gauge;
   readonly logMin: Gauge;
+  readonly logBytes: Gauge;
+  readonly queueBytes: Gauge;
+  readonly indexBytes: Gauge;
+  readonly diskUsed: Gauge;
+  readonly refuses: Gauge;
   readonly replicationLag: Gauge;
   readonly connectedSlaves: Gauge;
   /** Messages stored since the start; the runtime information's putMessageTimesTotal. */
@@ -32,6 +38,12 @@ export class Counters {
     this.logEnd = gauge(meter, catalog.commitLogEnd, { broker });
     this.logFlushed = gauge(meter, catalog.commitLogFlushed, { broker });
     this.logMin = gauge(meter, catalog.commitLogMin, { broker });
+    const bytesOf = (part: string): Gauge => gauge(meter, catalog.storeBytes, { broker, part });
+    this.logBytes = bytesOf('commitlog');
+    this.queueBytes = bytesOf('consumequeue');
+    this.indexBytes = bytesOf('index');
+    this.diskUsed = gauge(meter, catalog.diskUsedPercent, { broker });
+    this.refuses = gauge(meter, catalog.refusesMessages, { broker });
     this.replicationLag = gauge(meter, catalog.replicationLag, { broker });
     this.connectedSlaves = gauge(meter, catalog.connectedSlaves, { broker });
     this.messagesNotIndexed = counter(meter, catalog.messagesNotIndexed, { broker });
@@ -55,6 +67,10 @@ export class Counters {
   /** A message's keys could not be put into the index. */
   notIndexed(): void {
     this.messagesNotIndexed.add(1);
+  }
+
+  fileDeleted(reason: DeletionReason): void {
+    counter(this.meter, catalog.logFilesDeleted, { broker: this.broker, reason }).add(1);
   }
 
   /** HOT. A slave has taken over `count` messages. */

@@ -5,6 +5,7 @@
  */
 import { isRetryTopic, replyTopic, SystemTopic, topicNameProblem } from '../../message/topics.js';
 import { firstVersion, nextVersion } from './data-version.js';
+import { dropQueuesOf } from './drop-queues.js';
 import { pushTopic, pushTopicDeleted } from './replica.js';
 import type { BrokerState } from './state.js';
 import { type BrokerTopic, Perm, type TopicConfig } from './topic-table.js';
@@ -112,8 +113,7 @@ export function saveTopic(state: BrokerState, config: TopicConfig): BrokerTopic 
 export function deleteTopic(state: BrokerState, name: string): void {
   const topic = state.topics.delete(name);
   if (topic === undefined) return;
-  // What this batch stored in it is not to bring its queues back.
-  for (const queue of topic.usedQueues()) queue.pendingCount = 0;
+  dropQueuesOf(state, topic);
   state.offsets.removeTopic(name);
   topicsChanged(state);
   pushTopicDeleted(state, name);

@@ -1,11 +1,17 @@
 /**
- * Sends are refused while the file system of the store is fuller than diskSpaceWarningLevelRatio, and taken again when it
- * is not. Source: DefaultMessageStore.CleanCommitLogService.isSpaceFull, RunningFlags.isDiskFull.
+ * Messages are refused while the file system of the store is too full, and taken again when it is not.
+ *
+ * Without a byte budget that is a matter of percent, as in Apache: diskSpaceWarningLevelRatio. With one (storeMaxBytes) the
+ * store cannot grow beyond it, so messages are refused only when the bytes are really not there.
+ * Source: DefaultMessageStore.CleanCommitLogService.isSpaceFull, RunningFlags.isDiskFull.
  */
 import { DiskError } from '../../base/disk.js';
-import { GIB } from '../../base/units.js';
+import { GIB, MIB } from '../../base/units.js';
 import type { Context } from '../../runtime/actor.js';
 import type { BrokerState } from './state.js';
+
+/** Room for what is on its way to the disk; files smaller than that need their own size. */
+const ROOM_BYTES = 64 * MIB;
 
 /**
  * Used part of the file system that holds `directory`, in whole percent, rounded up; -1 when unknown. What is reserved
@@ -22,26 +28,60 @@ export function diskUsedPercent({ disk }: Pick<Context, 'disk'>, directory: stri
   }
 }
 
-/** Sets or clears `state.refusal`; says so in the log when it changes. */
+/** The regular look at the disk of the commit log. */
 export function checkDisk(state: BrokerState): void {
   const { settings, context } = state;
   const { storePathCommitLog: directory, diskSpaceWarningLevelRatio: limit } = settings;
   const used = diskUsedPercent(context, directory);
-  const isFull = used > limit;
-  const wasFull = state.refusal !== undefined;
-  state.refusal = isFull ? refusal(directory, used, limit) : undefined;
-  if (isFull === wasFull) return;
-  if (isFull) context.log.error(`sends are refused: ${state.refusal}`, freeGiB(context, directory));
-  else context.log.info('the disk has room again, sends are taken', { directory, usedPercent: used });
+  state.counters.diskUsed.set(used);
+  if (settings.storeMaxBytes > 0) setRefusal(state, roomProblem(state));
+  else setFull(state, used > limit, directory, used);
 }
 
-function refusal(directory: string, used: number, limit: number): string {
+/** What a percentage says: refuse, or take again. */
+export function setFull(state: BrokerState, isFull: boolean, directory: string, usedPercent: number): void {
+  setRefusal(state, isFull ? percentProblem(state, directory, usedPercent) : undefined);
+}
+
+/** Sets or clears `state.refusal`; says so in the log when it changes. */
+function setRefusal(state: BrokerState, refusal: string | undefined): void {
+  const { context, settings } = state;
+  const wasFull = state.refusal !== undefined;
+  state.refusal = refusal;
+  state.counters.refuses.set(refusal === undefined ? 0 : 1);
+  if ((refusal !== undefined) === wasFull) return;
+  const directory = settings.storePathCommitLog;
+  if (refusal !== undefined) context.log.error(`sends are refused: ${refusal}`, freeGiB(context, directory));
+  else context.log.info('the disk has room again, sends are taken', freeGiB(context, directory));
+}
+
+function percentProblem({ settings }: BrokerState, directory: string, used: number): string {
+  const { diskSpaceWarningLevelRatio: limit } = settings;
   return (
     `the disk of ${directory} is ${used} % full, more than diskSpaceWarningLevelRatio=${limit}: ` +
-    'free space there, choose another place with --store, or raise diskSpaceWarningLevelRatio'
+    'free space there, choose another place with --store, raise diskSpaceWarningLevelRatio, or set storeMaxBytes (--store-max-bytes)'
   );
 }
 
-function freeGiB({ disk }: Context, directory: string): { readonly freeGiB: number } {
-  return { freeGiB: Math.round((disk.usage(directory).availableBytes / GIB) * 10) / 10 };
+/** undefined: there is room. */
+function roomProblem({ settings, context }: BrokerState): string | undefined {
+  const { storePathCommitLog: directory, mappedFileSizeCommitLog, storeMaxBytes } = settings;
+  const neededBytes = Math.min(ROOM_BYTES, mappedFileSizeCommitLog);
+  const free = availableBytes(context, directory);
+  if (free === undefined || free >= neededBytes) return undefined;
+  const parts = `${free} bytes are left, ${neededBytes} are needed, although the store keeps to storeMaxBytes=${storeMaxBytes}`;
+  return `the disk of ${directory} is full (${parts}): free space there, choose another place with --store, or lower storeMaxBytes`;
+}
+
+function availableBytes({ disk }: Context, directory: string): number | undefined {
+  try {
+    return disk.usage(directory).availableBytes;
+  } catch (error) {
+    if (error instanceof DiskError) return undefined;
+    throw error;
+  }
+}
+
+function freeGiB(context: Context, directory: string): { readonly freeGiB: number } {
+  return { freeGiB: Math.round(((availableBytes(context, directory) ?? 0) / GIB) * 10) / 10 };
 }

@@ -99,6 +99,14 @@ export class Dispatcher {
     this.context.send(this.hosts[host]!, queueMessages.behind, { lag: this.lags[host]! });
   }
 
+  /** The log was emptied and begins at `physicalOffset`: nothing before it is sent any more. */
+  beginAt(physicalOffset: number): void {
+    this.touched.length = 0;
+    for (let host = 0; host < this.behindFrom.length; host++) {
+      if (this.behindFrom[host]! >= 0) this.behindFrom[host] = physicalOffset;
+    }
+  }
+
   hostOf(queue: BrokerQueue): number {
     return queueHostIndex(queue.topic.hash, queue.queueId, this.hosts.length);
   }

@@ -25,6 +25,13 @@ export const brokerMessages = messageTable({
   queuesFlushed: { id: 18, lane: 'reply', fields: { logicsTimestamp: 'offset' } },
   /** What pulls of a host did since its last report: pulls that found messages or did not, messages that they got. */
   pulled: { id: 22, lane: 'reply', fields: { found: 'offset', missed: 'offset', messages: 'offset' } },
+  /** Where a queue begins after old entries were dropped (cleanQueue), and how many of its files went. Bytes: the topic. */
+  queueCleaned: {
+    id: 44,
+    lane: 'reply',
+    fields: { queueId: 'i32', minOffset: 'offset', filesRemoved: 'i32' },
+    bytes: true,
+  },
   /** A pull named a group without settings: create them as Apache does (autoCreateSubscriptionGroup). */
   groupWanted: { id: 21, lane: 'reply', msgpack: shape<{ group: string }>() },
 

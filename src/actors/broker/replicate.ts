@@ -10,6 +10,7 @@ import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
 import { MIB } from '../../base/units.js';
 import { haMessages } from '../ha/messages.js';
+import { beginAnew } from './begin-anew.js';
 import type { BrokerState } from './state.js';
 import { putKeys } from './store-message.js';
 import type { BrokerQueue } from './topic-table.js';
@@ -22,6 +23,8 @@ export class Replication {
   private target = 0;
   /** Everything before it was dispatched; behind `log.endOffset` while the last record is half there. */
   private dispatched: number;
+  /** Store time of the record dispatched last, ms; 0 before the first. */
+  private newestTimestamp = 0;
   private isScheduled = false;
   /** Hosts without room that a turn is to come for. */
   private readonly awaited = new Set<ActorId>();
@@ -49,11 +52,20 @@ export class Replication {
     this.master = { window, reader: new LogReader(context.disk, { directory, fileBytes, window }) };
   }
 
-  /** The master's log may be read up to `end`. `from` is where this slave starts, in the first notice. */
+  /** Everything before it is with the queue hosts. */
+  get dispatchedOffset(): number {
+    return this.dispatched;
+  }
+
+  /**
+   * The master's log may be read up to `end`. `from` is where this slave starts, in the first notice: where its own log
+   * ends, or beyond, when the master has no longer what comes next.
+   */
   follow(broker: BrokerState, from: number, end: number): void {
     const { log } = this.state;
-    if (from >= 0 && log.endOffset !== from && log.endOffset === 0) {
-      log.beginAt(from);
+    if (from > log.endOffset) {
+      if (log.endOffset === 0) log.beginAt(from);
+      else beginAnew(broker, from);
       this.dispatched = from;
     }
     this.target = end;
@@ -82,28 +94,48 @@ export class Replication {
   }
 
   private appendChunk(to: number): boolean {
-    const { log, context } = this.state;
+    const { log, context, options } = this.state;
     const master = this.master!;
     const result = log.appendFromWindow(master.window, to);
     if (result === 'appended') return true;
     const from = log.endOffset;
+    // What the slave is past the master need not keep for it.
+    master.reader.forgetBefore(from);
     const isRead = result === 'gone' && master.reader.read(from, to - from, this.chunk, 0);
     if (isRead && log.appendRaw(this.chunk, 0, to - from)) return true;
-    const why = isRead || result === 'failed' ? log.failure?.message : 'the master has no such bytes any more';
-    context.log.error(`replication stands still at ${from}: ${why}`);
+    if (isRead || result === 'failed') {
+      context.log.error(`replication stands still at ${from}: ${log.failure?.message}`);
+    } else {
+      // The master says where its log begins now.
+      context.send(options.ha, haMessages.rejoin, {});
+    }
     return false;
   }
 
   /** Dispatches whole records up to the end of the log. */
   private dispatchAppended(broker: BrokerState): void {
     const { log } = this.state;
-    const result = this.scanner.scan(this.ownBytes, this.dispatched, log.endOffset, false, (record) =>
-      dispatchRecord(broker, record, undefined),
-    );
+    const result = this.scanner.scan(this.ownBytes, this.dispatched, log.endOffset, false, (record) => {
+      this.dateFinished(record);
+      dispatchRecord(broker, record, undefined);
+    });
     if (result.stop === 'bad') {
       throw new Error(`replicated log has no record at ${result.offset}: ${result.problem}`);
     }
     this.dispatched = result.offset;
+  }
+
+  /**
+   * Retention goes by the modification time of a file: one that was copied is as old as its newest message, not as the
+   * copy. Called with every record; the first of a file finishes the file before.
+   */
+  private dateFinished({ offset, storeTimestamp }: ScannedRecord): void {
+    const { files, fileBytes } = this.state.log;
+    const isFirst = offset % fileBytes === 0 && offset >= fileBytes;
+    if (isFirst && this.newestTimestamp > 0 && files.indexOf(offset - fileBytes) >= 0) {
+      files.fileAt(offset - fileBytes).setModified(this.newestTimestamp);
+    }
+    this.newestTimestamp = storeTimestamp;
   }
 
   /** Sends a host that fell behind the entries that it missed, a chunk at a time. */
@@ -167,6 +199,7 @@ function note(state: BrokerState, queue: BrokerQueue, record: ScannedRecord, isN
   if (!isNew) return;
   if (queueOffset < queue.minOffset) queue.minOffset = queueOffset;
   queue.nextOffset = queueOffset + 1;
+  queue.physicalEnd = offset + totalBytes;
   queue.lastStoreTimestamp = storeTimestamp;
   state.counters.replicated(1, totalBytes);
 }

@@ -24,6 +24,7 @@ import type { Registration } from './registration.js';
 import type { Remote } from './remote.js';
 import type { Replication } from './replicate.js';
 import type { Schedule } from './schedule/schedule.js';
+import type { Retention } from './retention.js';
 import type { SlaveSync } from './slave-sync.js';
 import type { BrokerStats } from './stats.js';
 import type { NewMessage } from './store-message.js';
@@ -70,6 +71,8 @@ export interface BrokerState {
   refusal: string | undefined;
   /** The last file write failed; said once. */
   isUnwritable: boolean;
+
+  readonly retention: Retention;
 
   // ---- replication (master)
   /** Highest offset that a slave has acknowledged. */

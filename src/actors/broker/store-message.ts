@@ -138,6 +138,7 @@ export function encode(
   message.queueOffset = queueOffset;
   if (takesOffset) {
     queue.nextOffset = queueOffset + 1;
+    queue.physicalEnd = physicalOffset + totalBytes;
     queue.lastStoreTimestamp = storeTimestamp;
     const code = topic.isSchedule
       ? state.schedule.stored(message.queueId, queueOffset, storeTimestamp)

@@ -23,6 +23,8 @@ export class BrokerQueue {
   nextOffset = 0;
   /** Oldest offset that can be read. */
   minOffset = 0;
+  /** Commit log offset behind the newest message; -1 without one. */
+  physicalEnd = -1;
   /** Store time of the newest message, ms; 0 when unknown. */
   lastStoreTimestamp = 0;
   readonly key: number;
@@ -92,6 +94,13 @@ export class BrokerTopic {
   /** A queue that was used before; undefined says that it holds nothing. */
   usedQueue(queueId: number): BrokerQueue | undefined {
     return this.queues[queueId];
+  }
+
+  /** The queue is gone with what it held: the next message begins it anew. */
+  dropQueue(queue: BrokerQueue): void {
+    // What this batch stored in it is not to bring it back.
+    queue.pendingCount = 0;
+    if (this.queues[queue.queueId] === queue) this.queues[queue.queueId] = undefined;
   }
 
   *usedQueues(): Iterable<BrokerQueue> {

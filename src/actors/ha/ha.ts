@@ -72,6 +72,7 @@ export const haActor = actor('ha', {
     bound: () => undefined,
     logWritten: onLogWritten,
     appended: onAppended,
+    rejoin: onRejoin,
     masterAddress: onMasterAddress,
     localHello: onLocalHello,
     localRange: onLocalRange,
@@ -135,14 +136,8 @@ function onLocalHello(state: HaState, m: Message<'localHello'>): void {
     context.send(options.front, frontMessages.close, { connection: m.connection });
     return;
   }
-  if (m.end > 0 && m.end < state.minOffset) {
-    const why = `the slave's log ends at ${m.end}, its master's begins at ${state.minOffset} already: move the slave's store away to copy what is left`;
-    context.log.error(`slave refused: ${why}`);
-    refuseFollower(state, m.source, why);
-    context.send(options.front, frontMessages.close, { connection: m.connection });
-    return;
-  }
-  const from = m.end === 0 ? state.minOffset : m.end;
+  // What a slave misses may have been deleted: it then begins where this log does (begin-anew.ts).
+  const from = Math.max(m.end, state.minOffset);
   state.followers.set(m.connection, { actor: m.source, acknowledged: m.end, told: state.end });
   state.acknowledged = Math.max(state.acknowledged, m.end);
   state.acknowledgementsChanged = true;
@@ -233,6 +228,11 @@ function onAppended(state: HaState, m: Message<'appended'>): void {
     state.context.send(state.master, haMessages.localAck, { connection: state.masterConnection, end: m.end });
   }
   becomeReady(state);
+}
+
+function onRejoin({ context, connection, master, masterConnection, end }: HaState): void {
+  if (connection === 0 || master < 0) return;
+  context.send(master, haMessages.localHello, { connection: masterConnection, end });
 }
 
 function becomeReady(state: HaState): void {

@@ -10,6 +10,8 @@ export const haMessages = messageTable({
   logWritten: { id: 16, lane: 'reply', fields: { minOffset: 'offset', end: 'offset' } },
   /** Slave: the own log ends at `end` now. */
   appended: { id: 17, lane: 'reply', fields: { end: 'offset' } },
+  /** Slave: the master's log has no longer what comes next in the own one; ask where it begins. */
+  rejoin: { id: 19, lane: 'reply' },
   /** Slave: where the master's HA port is, learnt from a name server. Bytes: `host:port`. */
   masterAddress: { id: 18, lane: 'reply', bytes: true },
 

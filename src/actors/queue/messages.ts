@@ -94,6 +94,13 @@ export const queueMessages = messageTable({
     fields: { reader: 'i32', queueId: 'i32', fromOffset: 'offset', maxEntries: 'i32' },
     bytes: true,
   },
+  /**
+   * The log begins at `logMinOffset` now: forget entries before it, then answer queueCleaned. Bytes: the topic. Key: as
+   * of dispatch, like that of the next.
+   */
+  cleanQueue: { id: 44, fields: { queueId: 'i32', logMinOffset: 'offset' }, bytes: true },
+  /** The queue is gone: remove its files. On the lane of its entries, so that those sent before do not bring it back. */
+  queueGone: { id: 45, fields: { queueId: 'i32' }, bytes: true },
 });
 
 /** Finds a queue actor on its host: the same for the front, the broker and the host. `topicHash`: FNV-1a 32 of the UTF-8 topic. */

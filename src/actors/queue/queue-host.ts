@@ -16,6 +16,7 @@ import { actor, type Context } from '../../runtime/actor.js';
 import type { MessageOf } from '../../runtime/message.js';
 import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
+import { destroy, onCleanQueue, onLogRange, onQueueGone } from './clean-up.js';
 import { HostCounters } from './counters.js';
 import { Selection } from './get-messages.js';
 import { Deferred } from './deferred.js';
@@ -25,8 +26,8 @@ import type { QueueHostOptions } from './options.js';
 import { answerHeld, onPull, release } from './pull.js';
 import { PullKey, PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
-import { allQueues, findQueue, findQueueByBytes, forgetQueue } from './queues.js';
 import { onReadEntries } from './read-entries.js';
+import { allQueues, findQueue, findQueueByBytes } from './queues.js';
 import { refuse, respond } from './refuse.js';
 import { Replica } from './replica.js';
 
@@ -51,7 +52,9 @@ export const queueHostActor = actor('queue-host', {
     dialFailed: () => undefined,
     bound: () => undefined,
     dispatch: onDispatch,
-    logRange: (state: HostState, m: Message<'logRange'>) => onLogRange(state, m.minOffset, m.endOffset),
+    logRange: onLogRange,
+    cleanQueue: onCleanQueue,
+    queueGone: onQueueGone,
     topic: (state: HostState, m: Message<'topic'>) => {
       state.replica.setTopic(m.value);
       state.deferred.hasReplicaChanged = true;
@@ -272,20 +275,10 @@ function wake(state: HostState, queue: Queue, bytes: Uint8Array, entriesAt: numb
   }
 }
 
-function onLogRange(state: HostState, minOffset: number, endOffset: number): void {
-  state.logEnd = endOffset;
-  if (minOffset === state.logMin) return;
-  state.logMin = minOffset;
-  for (const queue of allQueues(state)) queue.entries.correctMinOffset(minOffset);
-}
-
 function onTopicDeleted(state: HostState, topic: string): void {
   state.replica.topics.delete(topic);
   for (const queue of [...allQueues(state)]) {
-    if (queue.topic !== topic) continue;
-    for (const held of [...queue.held]) answerHeld(state, held);
-    queue.entries.destroy();
-    forgetQueue(state, queue);
+    if (queue.topic === topic) destroy(state, queue);
   }
 }
 

@@ -22,6 +22,8 @@ export class Queue {
   /** Monotonic ms of the last message or pull. */
   lastUsedMs = 0;
   isDirty = false;
+  /** The log's beginning that its entries were last corrected for. */
+  logMin = 0;
 
   constructor(
     readonly topic: string,

@@ -8,7 +8,9 @@ import { fnv1a } from '../../remoting/request-scan.js';
 
 export function findQueue(state: HostState, topic: Topic, queueId: number): Queue {
   const key = queueKey(fnv1a(topic.bytes, 0, topic.bytes.length), queueId);
-  return findQueueByBytes(state, key, topic.bytes, 0, topic.bytes.length, queueId);
+  const queue = findQueueByBytes(state, key, topic.bytes, 0, topic.bytes.length, queueId);
+  correct(state, queue);
+  return queue;
 }
 
 /** HOT. The queue of that topic (UTF-8 in `bytes[start, start + length)`), started if it is not there. */
@@ -20,11 +22,26 @@ export function findQueueByBytes(
   length: number,
   queueId: number,
 ): Queue {
+  return (
+    findStarted(state, key, bytes, start, length, queueId) ??
+    startQueue(state, key, Buffer.from(bytes.subarray(start, start + length)), queueId)
+  );
+}
+
+/** HOT. The same if it is started. */
+export function findStarted(
+  state: HostState,
+  key: number,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  queueId: number,
+): Queue | undefined {
   const candidates = state.queues.get(key);
   if (candidates !== undefined) {
     for (const queue of candidates) if (queue.is(bytes, start, length, queueId)) return queue;
   }
-  return startQueue(state, key, Buffer.from(bytes.subarray(start, start + length)), queueId);
+  return undefined;
 }
 
 function startQueue(state: HostState, key: number, topicBytes: Buffer, queueId: number): Queue {
@@ -34,12 +51,19 @@ function startQueue(state: HostState, key: number, topicBytes: Buffer, queueId: 
   const entries = ConsumeQueue.open(state.context.disk, state.files, directory, settings.mappedFileSizeConsumeQueue);
   // What a crash left behind was put right by recovery before this broker started.
   entries.recover(false);
-  entries.correctMinOffset(state.logMin);
   const queue = new Queue(topic, topicBytes, queueId, key, entries);
+  correct(state, queue);
   const candidates = state.queues.get(key);
   if (candidates === undefined) state.queues.set(key, [queue]);
   else candidates.push(queue);
   return queue;
+}
+
+/** HOT. The queue begins where the log does, or later. */
+export function correct(state: HostState, queue: Queue): void {
+  if (queue.logMin === state.logMin) return;
+  queue.logMin = state.logMin;
+  queue.entries.correctMinOffset(state.logMin);
 }
 
 export function* allQueues(state: HostState): Iterable<Queue> {

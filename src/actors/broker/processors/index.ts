@@ -6,6 +6,7 @@ import { ResponseCode } from '../../../remoting/response-codes.js';
 import type { BrokerState, Connection } from '../state.js';
 import { answer, fail, type Handler, LATER } from './answer.js';
 import { clientCallProcessors } from './client-calls.js';
+import { cleanUpProcessors } from './clean-up.js';
 import { clientProcessors } from './clients.js';
 import { configurationProcessors } from './configuration.js';
 import { connectionProcessors } from './connections.js';
@@ -31,6 +32,7 @@ const processors: ReadonlyMap<number, Handler> = new Map([
   ...connectionProcessors,
   ...configurationProcessors,
   ...runtimeProcessors,
+  ...cleanUpProcessors,
 ]);
 
 /** Answers the request that `state.scan` holds; `body` is a view that is valid until this returns. */

@@ -1,0 +1,52 @@
+/** Queues lose what the commit log has lost, or go as a whole. What the broker asks for, see queue-sweep.ts and drop-queues.ts. */
+import type { MessageOf } from '../../runtime/message.js';
+import { storePath } from '../../store/store-directory.js';
+import { brokerMessages } from '../broker/messages.js';
+import type { HostState } from './host-state.js';
+import type { queueMessages } from './messages.js';
+import { answerHeld } from './pull.js';
+import type { Queue } from './queue.js';
+import { correct, findQueueByBytes, findStarted, forgetQueue } from './queues.js';
+
+type Message<K extends keyof typeof queueMessages> = MessageOf<typeof queueMessages, K>;
+
+/** The broker deleted log files: readers let go of them. Queues are corrected when they are next used, or swept. */
+export function onLogRange(state: HostState, { minOffset, endOffset }: Message<'logRange'>): void {
+  state.logEnd = endOffset;
+  if (minOffset === state.logMin) return;
+  state.logMin = minOffset;
+  state.reader.forgetBefore(minOffset);
+}
+
+/** Drops what is older than the log, and says where the queue begins. */
+export function onCleanQueue(state: HostState, m: Message<'cleanQueue'>): void {
+  const queue = findQueueByBytes(state, m.key, m.buffer, m.start, m.end - m.start, m.queueId);
+  const filesBefore = queue.entries.fileCount;
+  if (m.logMinOffset > state.logMin) state.logMin = m.logMinOffset;
+  correct(state, queue);
+  const { minOffset, fileCount } = queue.entries;
+  const filesRemoved = filesBefore - fileCount;
+  const answer = { queueId: queue.queueId, minOffset, filesRemoved };
+  const { broker } = state.options;
+  const place = state.context.begin(broker, brokerMessages.queueCleaned, answer, 0, queue.topicBytes.length);
+  place.buffer.set(queue.topicBytes, place.at);
+  state.context.end(queue.topicBytes.length);
+}
+
+export function onQueueGone(state: HostState, m: Message<'queueGone'>): void {
+  const length = m.end - m.start;
+  const queue = findStarted(state, m.key, m.buffer, m.start, length, m.queueId);
+  if (queue !== undefined) {
+    destroy(state, queue);
+    return;
+  }
+  const topic = m.buffer.toString('utf8', m.start, m.end);
+  state.files.removeTree(storePath.consumeQueue(state.options.settings.storePathRootDir, topic, m.queueId));
+}
+
+/** Pulls that wait for it are answered; its files go. */
+export function destroy(state: HostState, queue: Queue): void {
+  for (const held of [...queue.held]) answerHeld(state, held);
+  queue.entries.destroy();
+  forgetQueue(state, queue);
+}

@@ -1,6 +1,6 @@
 /**
- * One contract, two disks: everything in `conformance` runs against node:fs and against the simulation's disk. Then
- * what only one of them has: the simulated disk's power losses and faults, the real one's OS lock and late closing.
+ * One contract, several disks: everything in `conformance` runs against node:fs, the simulation's disk, the disk in
+ * shared memory (ram-disk.test.ts has the rest of it) and a disk that is mounted into another one. Then what only one of them has: the simulated disk's power losses and faults, the real one's OS lock and late closing.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -11,9 +11,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Clock } from '../../src/base/clock.js';
 import { type Disk, DiskError, type DiskFile, replaceFile } from '../../src/base/disk.js';
-import { GIB, KIB } from '../../src/base/units.js';
+import { GIB, KIB, MIB } from '../../src/base/units.js';
 import { prng } from '../../src/base/prng.js';
+import { MountedDisk } from '../../src/runtime/mounted-disk.js';
 import { NodeDisk } from '../../src/runtime/node-disk.js';
+import { createRamDisk, RamDisk } from '../../src/runtime/ram-disk/ram-disk.js';
 import { MemoryDisk } from '../../src/runtime/simulation/memory-disk.js';
 
 interface Fixture {
@@ -85,6 +87,21 @@ function memoryFixture(): Fixture {
   const { disk, time } = memoryDisk();
   disk.makeDirectory('/store');
   return { disk, root: '/store', settle: async () => time.advance(10), dispose: () => {} };
+}
+
+function ramFixture(): Fixture {
+  const { time } = memoryDisk();
+  const later = (action: () => void): void => time.schedule(1, action);
+  const disk = new RamDisk(createRamDisk(64 * MIB, time), { who: 1, clock: time, later });
+  disk.makeDirectory('/store');
+  return { disk, root: '/store', settle: async () => time.advance(10), dispose: () => {} };
+}
+
+function mountedFixture(): Fixture {
+  const ram = ramFixture();
+  const disk = new MountedDisk(memoryDisk().disk, [{ directory: '/mounted/here', open: () => ram.disk }]);
+  disk.makeDirectory('/mounted/here/store');
+  return { ...ram, disk, root: '/mounted/here/store' };
 }
 
 const text = (disk: Disk, at: string): string | undefined => disk.readFile(at)?.toString('latin1');
@@ -348,6 +365,8 @@ function conformance(name: string, make: () => Fixture): void {
 
 conformance('node:fs', nodeFixture);
 conformance('simulation', memoryFixture);
+conformance('shared memory', ramFixture);
+conformance('mounted', mountedFixture);
 
 const powerLoss = suite('simulated disk: power loss and kill');
 

@@ -3,17 +3,26 @@
  * `hangar.properties` beside the files of a topology, or in the file of `hangar broker -c` and `hangar namesrv -c`.
  */
 import { GIB, KIB, MIB } from '../src/base/units.js';
-import { effective, int, oneOf, optionalPort, refuseValue, type SettingTable, size } from './setting.js';
+import { MEMORY_STORE_BYTES } from './memory-store.js';
+import { computed, effective, int, oneOf, optionalPort, type SettingTable, size } from './setting.js';
 
-export const hangarBrokerSettings = {
+const DEFAULT_STORE_MAX_BYTES = computed('0; with storeKind=memory 256m', (_facts, get) =>
+  get<string>('storeKind') === 'memory' ? MEMORY_STORE_BYTES : 0,
+);
+
+/** Both kinds of role. */
+export const hangarCommonSettings = {
   storeKind: oneOf(
     ['file', 'memory'],
     'file',
-    refuseValue('memory', 'the in-memory store is not there yet'),
-    'Where messages are kept.',
+    effective,
+    'Where everything that the role stores is kept. memory: in the memory of the process, a broker in storeMaxBytes and an eighth at most; gone when the process ends.',
   ),
+} as const satisfies SettingTable;
+
+export const hangarBrokerSettings = {
   storeMaxBytes: size(
-    0,
+    DEFAULT_STORE_MAX_BYTES,
     effective,
     'Most bytes of commit log, consume queues and index together, per broker: beyond it the oldest messages go, whatever their age, and the disk ratios do not count. Commit log files count in full. 0 is no limit.',
     {},

@@ -6,7 +6,8 @@ import { resolve } from 'node:path';
 import { type HostFacts, hostFacts } from './facts.js';
 import { type Loaded, Notebook, type NoteKind, shown, then } from './notes.js';
 import { type Given, type OtherTable, readEntries, resolveTable } from './read-entries.js';
-import { type ConfigFile, readConfigFile } from './read-file.js';
+import { inMemory, namesrvInMemory } from './memory-store.js';
+import { type ConfigFile, readConfigFile, roleName } from './read-file.js';
 import {
   type BrokerSettings,
   brokerTable,
@@ -50,7 +51,7 @@ export function loadBrokerConfig(
   options: LoadOptions<BrokerSettings> = {},
 ): Loaded<BrokerConfig> {
   return loadRole('broker', brokerTable, [FOR_NAME_SERVERS], text, source, options, (settings, say) => {
-    const checked = applyBrokerRules(settings, say);
+    const checked = inMemory(roleName(source), applyBrokerRules(settings, say), say);
     if (options.inTopology !== true) checkNameServers(checked, say);
     return checked;
   });
@@ -65,7 +66,9 @@ export function loadNamesrvConfig(
   const facts = options.facts ?? hostFacts();
   const configStorePath = resolve(facts.workingDirectory, source);
   const withPath = { ...options, facts, overrides: { ...options.overrides, configStorePath } };
-  return loadRole('namesrv', namesrvTable, [FOR_BROKERS], text, source, withPath, (settings) => settings);
+  return loadRole('namesrv', namesrvTable, [FOR_BROKERS], text, source, withPath, (settings) =>
+    namesrvInMemory(roleName(source), settings),
+  );
 }
 
 /** Settings of the process: `hangar.properties` of a topology. */

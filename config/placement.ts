@@ -21,6 +21,8 @@ export interface TopologyOverrides {
   readonly store?: string;
   /** storeMaxBytes of every broker. */
   readonly storeMaxBytes?: number;
+  /** Every role is kept in memory (storeKind). */
+  readonly memory?: boolean;
   /** Added to every port of the files and to the default HTTP port. */
   readonly portOffset?: number;
   /** Every port is any free one; see `assignPorts`. */
@@ -36,7 +38,7 @@ export interface TopologyOverrides {
 export function checkOverrides(overrides: TopologyOverrides): Loaded<undefined> {
   const notes = new Notebook('command line');
   const refuse = (text: string): void => notes.add('error', 0, '', text);
-  const { portOffset = 0, ephemeral, metricsPort, host, advertise, store, storeMaxBytes } = overrides;
+  const { portOffset = 0, ephemeral, metricsPort, host, advertise, store, storeMaxBytes, memory } = overrides;
   if (!Number.isInteger(portOffset) || Math.abs(portOffset) > 65_535) {
     refuse(`--port-offset ${portOffset}: allowed: a whole number from -65535 to 65535`);
   }
@@ -51,6 +53,7 @@ export function checkOverrides(overrides: TopologyOverrides): Loaded<undefined> 
   if (advertise !== undefined && isWildcard(advertise)) {
     refuse(`--advertise ${advertise}: clients cannot connect to it; give one address of this machine`);
   }
+  if (memory === true && store !== undefined) refuse('--memory and --store exclude each other');
   if (store === '') refuse('--store: the directory is missing');
   if (storeMaxBytes !== undefined && !(Number.isSafeInteger(storeMaxBytes) && storeMaxBytes >= 0)) {
     refuse(`--store-max-bytes ${storeMaxBytes}: allowed: whole bytes, or 0 for no limit`);
@@ -62,6 +65,7 @@ export class Placement {
   private readonly store: string;
   private readonly advertised: string;
   private readonly listening: { readonly bindAddress?: string };
+  private readonly kept: { readonly storeKind?: 'memory' };
 
   constructor(
     private readonly overrides: TopologyOverrides,
@@ -69,6 +73,7 @@ export class Placement {
   ) {
     const host = overrides.host ?? DEFAULT_HOST;
     this.listening = overrides.host === undefined ? {} : { bindAddress: unbracketed(overrides.host) };
+    this.kept = overrides.memory === true ? { storeKind: 'memory' } : {};
     this.store = resolve(facts.workingDirectory, overrides.store ?? DEFAULT_STORE);
     this.advertised = overrides.advertise ?? (isWildcard(host) ? facts.localAddress : bracketed(host));
   }
@@ -80,7 +85,7 @@ export class Placement {
       facts: this.facts,
       inTopology: true,
       fallbacks: { bindAddress: DEFAULT_HOST, ...stored },
-      overrides: { ...this.listening, ...(this.overrides.store === undefined ? {} : stored) },
+      overrides: { ...this.listening, ...this.kept, ...(this.overrides.store === undefined ? {} : stored) },
     });
     return then(config, ({ settings }) => loaded({ name, file: file.path, settings }));
   }
@@ -102,6 +107,7 @@ export class Placement {
       },
       overrides: {
         ...this.listening,
+        ...this.kept,
         ...(advertise === undefined ? {} : { brokerIP1: advertise, brokerIP2: advertise }),
         ...(storeMaxBytes === undefined ? {} : { storeMaxBytes }),
         ...(store === undefined ? {} : { storePathRootDir, storePathCommitLog: join(storePathRootDir, 'commitlog') }),

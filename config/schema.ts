@@ -3,7 +3,7 @@
  * and derives the types that actors read. docs/configuration.md is generated from `groups`.
  */
 import { brokerSettings } from './broker-settings.js';
-import { hangarBrokerSettings, processSettings } from './hangar-settings.js';
+import { hangarBrokerSettings, hangarCommonSettings, processSettings } from './hangar-settings.js';
 import { javaSettings } from './java-settings.js';
 import { namesrvSettings } from './namesrv-settings.js';
 import { clientSettings, serverSettings } from './network-settings.js';
@@ -17,6 +17,7 @@ export const brokerTable = {
   ...storeSettings,
   ...serverSettings,
   ...clientSettings,
+  ...hangarCommonSettings,
   ...hangarBrokerSettings,
   ...newerCommonSettings,
   ...newerBrokerSettings,
@@ -27,6 +28,7 @@ export const brokerTable = {
 export const namesrvTable = {
   ...namesrvSettings,
   ...serverSettings,
+  ...hangarCommonSettings,
   ...newerCommonSettings,
   ...javaSettings,
 } as const satisfies SettingTable;
@@ -56,7 +58,12 @@ export const groups: readonly Group[] = [
   { title: 'Listeners', origin: 'nettyServerConfig', files: 'brokers and name servers', table: serverSettings },
   { title: 'Outgoing connections', origin: 'nettyClientConfig', files: 'brokers', table: clientSettings },
   { title: 'Name server', origin: 'namesrvConfig', files: 'name servers', table: namesrvSettings },
-  { title: "Hangar's own, per broker", origin: 'Hangar', files: 'brokers', table: hangarBrokerSettings },
+  {
+    title: "Hangar's own, per broker",
+    origin: 'Hangar',
+    files: 'brokers; storeKind name servers, too',
+    table: { ...hangarCommonSettings, ...hangarBrokerSettings },
+  },
   {
     title: "Hangar's own, per process",
     origin: 'Hangar',

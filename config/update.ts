@@ -4,7 +4,7 @@
  * writes the file (`editProperties` of properties.ts).
  */
 import { brokerSettings } from './broker-settings.js';
-import { hangarBrokerSettings } from './hangar-settings.js';
+import { hangarBrokerSettings, hangarCommonSettings } from './hangar-settings.js';
 import { applyBrokerRules, type Say } from './load.js';
 import { Notebook } from './notes.js';
 import { namesrvSettings } from './namesrv-settings.js';
@@ -22,11 +22,17 @@ const SHOWN_BY_BROKER: readonly SettingTable[] = [
   serverSettings,
   clientSettings,
   storeSettings,
+  hangarCommonSettings,
   hangarBrokerSettings,
   newerCommonSettings,
   newerBrokerSettings,
 ];
-const SHOWN_BY_NAME_SERVER: readonly SettingTable[] = [namesrvSettings, serverSettings, newerCommonSettings];
+const SHOWN_BY_NAME_SERVER: readonly SettingTable[] = [
+  namesrvSettings,
+  serverSettings,
+  hangarCommonSettings,
+  newerCommonSettings,
+];
 
 /** Values that were updated and hold from the next start on, as text by key. Shown in place of the current ones, as Apache does. */
 export type Pending = ReadonlyMap<string, string>;

@@ -43,6 +43,7 @@ program
   )
   .option('--store <directory>', 'where the stores of all roles are (default: ./hangar-store)')
   .option('--store-max-bytes <size>', 'most bytes of messages that each broker keeps, such as 2g', bytes)
+  .option('--memory', 'keep everything in memory, 256m a broker if not said otherwise, and leave nothing behind')
   .option('--port-offset <n>', 'added to every port', offset)
   .option('--ephemeral', 'free ports instead of the configured ones')
   .option('--host <address>', 'address to bind')

@@ -8,8 +8,10 @@
  */
 import { availableParallelism, totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BrokerSettings } from '../config/schema.js';
 import type { Topology } from '../config/topology.js';
 import { StartError } from './base/start-error.js';
+import { MIB } from './base/units.js';
 import { JobPool } from './jobs/pool.js';
 import { type ClusterPlan, FRONT_UNIT, planCluster } from './plan.js';
 import { RecoveryProgress } from './jobs/recovery-progress.js';
@@ -158,12 +160,16 @@ export class Cluster {
           disk: this.plan.disks[thread],
         })),
         io: this.plan.io,
+        ramDisks: stores.memories.mounts,
         registryUrl: new URL('./actors/registry.js', import.meta.url).href,
         seed: options.seed ?? Date.now() % 0x1_0000_0000,
       },
       {
         event: (thread, event) => this.onEvent(thread, event),
-        died: (thread, error) => this.onDied(thread, error),
+        died: (thread, error, who) => {
+          stores.memories.ended(who);
+          this.onDied(thread, error);
+        },
       },
     );
     this.supervisor = new Supervisor(
@@ -211,7 +217,7 @@ export class Cluster {
   table(): ActorRow[] {
     const { directory } = this.plan;
     const storeOf = new Map(
-      this.plan.brokers.map(({ broker: { name, settings } }) => [name, settings.storePathRootDir] as const),
+      this.plan.brokers.map(({ broker: { name, settings } }) => [name, placeOf(settings)] as const),
     );
     return directory.actors
       .filter(({ name }) => !name.startsWith('disk@'))
@@ -245,6 +251,11 @@ export class Cluster {
     await this.host.stop();
     await this.jobs.close();
     this.stores.release();
+  }
+
+  /** For `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   /** After a start that failed: what did start stops in order, so that no store looks like one of a crash. */
@@ -344,6 +355,11 @@ export class Cluster {
       .filter((part) => part !== '')
       .join(', ');
   }
+}
+
+/** Where a store is, for people. */
+function placeOf({ storeKind, storePathRootDir, storeMaxBytes }: BrokerSettings): string {
+  return storeKind === 'memory' ? `memory, ${Math.floor(storeMaxBytes / MIB)} MiB` : storePathRootDir;
 }
 
 function errorOf({ name, message, stack }: ErrorFacts): Error {

@@ -1,9 +1,11 @@
 /** What `hangar up`, `hangar namesrv` and `hangar broker` do: load, start, say so, stop on signals. */
 import { statfsSync } from 'node:fs';
 import { existsSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import pino, { type Logger } from 'pino';
 import { readBrokerConfig, readNamesrvConfig } from '../config/load.js';
+import { memoryBytesOf } from '../config/memory-store.js';
 import { type Loaded, type Note, renderNote } from '../config/notes.js';
 import type { TopologyOverrides } from '../config/placement.js';
 import { readPackagedTopology, readTopology, type Topology, type TopologyName } from '../config/topology.js';
@@ -82,7 +84,7 @@ interface RunOptions {
 
 async function run(topology: Topology, options: RunOptions): Promise<void> {
   const log = pino({ level: logLevel() }, pino.destination({ dest: 2, sync: true }));
-  for (const line of diskWarnings(topology)) console.error(`warning: ${line}`);
+  for (const line of [...memoryWarnings(topology), ...diskWarnings(topology)]) console.error(`warning: ${line}`);
   let cluster: Cluster | undefined;
   const start = new AbortController();
   const signals = stopOnSignals(() => cluster, start, log);
@@ -178,9 +180,21 @@ function readyLine(topology: Topology, cluster: Cluster): string {
   return `hangar is ready: ${parts.join(' ')}`;
 }
 
+/** Stores in memory that may grow beyond what there is: the operating system would end the process. */
+function memoryWarnings({ brokers }: Topology): string[] {
+  const wanted = brokers
+    .filter(({ settings }) => settings.storeKind === 'memory')
+    .reduce((sum, { settings }) => sum + memoryBytesOf(settings.storeMaxBytes), 0);
+  const there = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  if (wanted <= there) return [];
+  const [wants, has] = [wanted, there].map((bytes) => `${(bytes / GIB).toFixed(1)} GiB`);
+  return [`the stores in memory may grow to ${wants}, and there are ${has}: lower storeMaxBytes (--store-max-bytes)`];
+}
+
 /** Apache's broker refuses sends on a disk that is nearly full: said here, before the first send finds out. */
 function diskWarnings(topology: Topology): string[] {
   return topology.brokers.flatMap(({ name, settings }) => {
+    if (settings.storeKind === 'memory') return [];
     let directory = settings.storePathCommitLog;
     while (!existsSync(directory) && dirname(directory) !== directory) directory = dirname(directory);
     const { blocks, bfree, bavail, bsize } = statfsSync(directory);

@@ -1,5 +1,5 @@
 /**
- * The store directories of a cluster's brokers: locked against other processes (Apache's brokers too) from start to
+ * The stores of a cluster's brokers, in directories or in memory: locked against other processes (Apache's brokers too) from start to
  * end, emptied when asked to, brought back to a consistent state before their broker starts.
  */
 import type { BrokerSettings } from '../config/schema.js';
@@ -11,10 +11,11 @@ import {
   defaultQueueFileBytes,
 } from '../config/store-sizes.js';
 import type { Topology } from '../config/topology.js';
-import { DiskError } from './base/disk.js';
+import { type Disk, DiskError } from './base/disk.js';
 import { StartError } from './base/start-error.js';
 import type { JobPool } from './jobs/pool.js';
 import type { RecoveryProgress } from './jobs/recovery-progress.js';
+import { MemoryStores } from './memory-stores.js';
 import type { LogFields } from './runtime/actor.js';
 import { NodeDisk } from './runtime/node-disk.js';
 import { fileSizesOf, indexSizesOf } from './store/file-sizes.js';
@@ -30,8 +31,11 @@ export interface RecoveryEvents {
 
 export class StoreLocks {
   private readonly locks: { release(): void }[] = [];
+  private readonly disk: Disk;
 
-  constructor(private readonly disk: NodeDisk) {}
+  constructor(readonly memories: MemoryStores) {
+    this.disk = memories.mountedOn(new NodeDisk(() => undefined));
+  }
 
   /** Locks the store and makes sure that its log has a place. */
   take(role: string, { storePathRootDir, storePathCommitLog }: BrokerSettings): void {
@@ -63,7 +67,10 @@ export class StoreLocks {
     progress.begin(role);
     let recovered: RecoveredStore;
     try {
-      recovered = await jobs.recoverStore(role, options, (done, total) => progress.update(role, done, total));
+      const { mounts } = this.memories;
+      recovered = await this.memories.lend((who) =>
+        jobs.recoverStore(role, options, { mounts, who }, (done, total) => progress.update(role, done, total)),
+      );
     } catch (error) {
       progress.fail(role);
       throw error;
@@ -79,6 +86,18 @@ export class StoreLocks {
     return recovered;
   }
 
+  emptyAll({ namesrvs, brokers }: Topology): void {
+    for (const { name, settings } of brokers) {
+      emptying(name, settings.storePathRootDir, () => empty(this.disk, settings));
+    }
+    for (const { name, settings } of namesrvs) {
+      const path = settings.kvConfigPath;
+      emptying(name, path, () => {
+        for (const file of [path, `${path}.bak`]) this.disk.remove(file);
+      });
+    }
+  }
+
   release(): void {
     for (const lock of this.locks) lock.release();
     this.locks.length = 0;
@@ -87,11 +106,10 @@ export class StoreLocks {
 
 /** Locks every store before anything is removed: a start that fails leaves all of them as they were. */
 export function openStores(topology: Topology, fresh: boolean): StoreLocks {
-  const disk = new NodeDisk(() => undefined);
-  const stores = new StoreLocks(disk);
+  const stores = new StoreLocks(new MemoryStores(topology));
   try {
     for (const { name, settings } of topology.brokers) stores.take(name, settings);
-    if (fresh) emptyAll(disk, topology);
+    if (fresh) stores.emptyAll(topology);
   } catch (error) {
     stores.release();
     throw error;
@@ -161,18 +179,6 @@ function unwritable(role: string, what: string, error: unknown): unknown {
   return new StartError(`${role}: ${what} cannot be written (${error.code}): ${remedy}`);
 }
 
-function emptyAll(disk: NodeDisk, { namesrvs, brokers }: Topology): void {
-  for (const { name, settings } of brokers) {
-    emptying(name, settings.storePathRootDir, () => empty(disk, settings));
-  }
-  for (const { name, settings } of namesrvs) {
-    const path = settings.kvConfigPath;
-    emptying(name, path, () => {
-      for (const file of [path, `${path}.bak`]) disk.remove(file);
-    });
-  }
-}
-
 function emptying(role: string, path: string, remove: () => void): void {
   try {
     remove();
@@ -189,7 +195,7 @@ const CONFIG_FILE =
   /^(topics|subscriptionGroup|consumerOffset|delayOffset|consumerFilter|lmqConsumerOffset)\.json(\.\w+)?$/;
 
 /** Removes a broker's store; not the lock file, which is locked, and nothing that no broker put there. */
-function empty(disk: NodeDisk, settings: BrokerSettings): void {
+function empty(disk: Disk, settings: BrokerSettings): void {
   const root = settings.storePathRootDir;
   const removeFiles = (directory: string, name: RegExp): void => {
     for (const file of disk.list(directory)) if (name.test(file)) disk.remove(`${directory}/${file}`);

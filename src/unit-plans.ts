@@ -103,7 +103,8 @@ function brokerUnit(environment: ClusterEnvironment, index: number): UnitPlan {
     'broker',
     () => ({
       settings: settings(),
-      configPath: topology.isPackaged ? undefined : own.broker.file,
+      // Updates of a store in memory are as lasting as the store.
+      configPath: topology.isPackaged || isInMemory(own) ? undefined : own.broker.file,
       front,
       ha: own.ha,
       queueHosts: own.queueHosts,
@@ -131,6 +132,8 @@ function brokerSettings(environment: ClusterEnvironment, { broker }: BrokerPlan)
   const namesrvAddr = broker.nameServers.map((name) => addresses[own.indexOf(name)] ?? name).join(';');
   return { ...broker.settings, namesrvAddr };
 }
+
+const isInMemory = ({ broker: { settings } }: BrokerPlan): boolean => settings.storeKind === 'memory';
 
 function localMaster({ plan, windows }: ClusterEnvironment, { master }: BrokerPlan) {
   if (master === undefined) return undefined;

@@ -14,7 +14,8 @@ const root = repositoryRoot();
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
   cli: 'anything',
   commands: 'anything',
-  index: ['base', 'config', 'cluster'],
+  index: ['base', 'config', 'cluster', 'test-cluster'],
+  'test-cluster': ['base', 'config', 'cluster'],
   cluster: [
     'actors',
     'base',
@@ -30,7 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
   ],
   'unit-plans': ['actors', 'base', 'store', 'runtime', 'config', 'plan'],
   plan: ['base', 'runtime', 'config'],
-  stores: ['base', 'store', 'runtime', 'jobs', 'config'],
+  stores: ['base', 'store', 'runtime', 'jobs', 'config', 'memory-stores'],
+  'memory-stores': ['base', 'runtime', 'config'],
   version: ['base'],
   base: [],
   message: ['base'],

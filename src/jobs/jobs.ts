@@ -1,7 +1,8 @@
 /** What piscina runs: stateless, off the actor threads. A job opens what it needs and leaves nothing open. */
 import type { MessagePort } from 'node:worker_threads';
-import { DiskError } from '../base/disk.js';
+import { type Disk, DiskError } from '../base/disk.js';
 import { NodeDisk } from '../runtime/node-disk.js';
+import { mountRamDisks, type RamMount } from '../runtime/ram-disk/mounts.js';
 import { StoreError } from '../store/log-files.js';
 import { type RecoverOptions, type RecoveredStore, recoverStore as recover } from '../store/recovery.js';
 
@@ -10,8 +11,15 @@ export interface Unusable {
   readonly unusable: string;
 }
 
+/** RAM disks that the job sees, as `who`; the caller clears up after it. */
+export interface JobMemory {
+  readonly mounts: readonly RamMount[];
+  readonly who: number;
+}
+
 export interface RecoverJob {
   readonly options: RecoverOptions;
+  readonly memory: JobMemory;
   /** Takes ProgressMessages while the job runs. */
   readonly progress: MessagePort;
 }
@@ -23,7 +31,7 @@ export interface ProgressMessage {
 
 const PROGRESS_MS = 200;
 
-export function recoverStore({ options, progress }: RecoverJob): RecoveredStore | Unusable {
+export function recoverStore({ options, memory, progress }: RecoverJob): RecoveredStore | Unusable {
   let toldAtMs = performance.now();
   const onProgress = (bytesDone: number, bytesTotal: number): void => {
     const nowMs = performance.now();
@@ -32,12 +40,17 @@ export function recoverStore({ options, progress }: RecoverJob): RecoveredStore 
     progress.postMessage({ bytesDone, bytesTotal } satisfies ProgressMessage);
   };
   try {
-    // A job may block: its syncs are done in place, so nobody has to call back.
-    return recover(new NodeDisk(() => undefined), options, { onProgress });
+    return recover(diskWith(memory), options, { onProgress });
   } catch (error) {
     if (error instanceof StoreError || error instanceof DiskError) return { unusable: error.message };
     throw error;
   } finally {
     progress.close();
   }
+}
+
+/** A job may block: its syncs are done in place, so nobody has to call back. */
+function diskWith({ mounts, who }: JobMemory): Disk {
+  const nobody = (): void => undefined;
+  return mountRamDisks(new NodeDisk(nobody), mounts, nobody, who);
 }

@@ -3,7 +3,7 @@ import { MessageChannel, type TransferListItem as Transferable } from 'node:work
 import { Piscina } from 'piscina';
 import { StartError } from '../base/start-error.js';
 import type { RecoverOptions, RecoveredStore } from '../store/recovery.js';
-import type { ProgressMessage, RecoverJob, Unusable } from './jobs.js';
+import type { JobMemory, ProgressMessage, RecoverJob, Unusable } from './jobs.js';
 
 const IDLE_MS = 1_000;
 
@@ -16,12 +16,13 @@ export class JobPool {
   async recoverStore(
     role: string,
     options: RecoverOptions,
+    memory: JobMemory,
     onProgress: (bytesDone: number, bytesTotal: number) => void,
   ): Promise<RecoveredStore> {
     const { port1: own, port2: progress } = new MessageChannel();
     own.on('message', ({ bytesDone, bytesTotal }: ProgressMessage) => onProgress(bytesDone, bytesTotal));
     try {
-      const job: RecoverJob = { options, progress };
+      const job: RecoverJob = { options, memory, progress };
       const found = (await this.run('recoverStore', job, [progress])) as RecoveredStore | Unusable;
       if ('unusable' in found) throw new StartError(`${role}: ${found.unusable}`);
       return found;

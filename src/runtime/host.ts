@@ -4,14 +4,18 @@ import * as Comlink from 'comlink';
 import type { ActorId } from './actor.js';
 import { Doorbells } from './doorbell.js';
 import { nodeEndpoint } from './endpoint.js';
+import { type RamMount, whoOfThread } from './ram-disk/mounts.js';
 import type { ThreadPort } from './supervisor.js';
 import type { IoActors, ThreadData, ThreadEvent } from './thread.js';
 import type { Wiring } from './wiring.js';
 
 export interface HostEvents {
   event(thread: number, event: ThreadEvent): void;
-  /** The thread is gone without having been asked to: out of memory, or a bug outside of any actor. */
-  died(thread: number, error: Error): void;
+  /**
+   * The thread is gone without having been asked to: out of memory, or a bug outside of any actor. `who` it was for
+   * RAM disks.
+   */
+  died(thread: number, error: Error, who: number): void;
 }
 
 export interface ThreadPlan {
@@ -23,6 +27,8 @@ export interface HostPlan {
   readonly wiring: Wiring;
   readonly threads: readonly ThreadPlan[];
   readonly io: IoActors;
+  /** Disks in memory that every thread sees. */
+  readonly ramDisks: readonly RamMount[];
   /** Module that exports the definitions. */
   readonly registryUrl: string;
   readonly seed: number;
@@ -44,27 +50,29 @@ class RunningThread {
     plan: HostPlan,
     bells: Doorbells,
     on: (event: ThreadEvent) => void,
-    onDied: (error: Error) => void,
+    onDied: (error: Error, who: number) => void,
   ) {
     const { port1, port2 } = new MessageChannel();
-    const { wiring, registryUrl, io, seed, threads } = plan;
-    const data: ThreadData = { thread, wiring, registryUrl, io, seed, events: port2, ...threads[thread]! };
+    const { wiring, registryUrl, io, seed, ramDisks, threads } = plan;
+    const data: ThreadData = { thread, wiring, registryUrl, io, seed, ramDisks, events: port2, ...threads[thread]! };
     this.worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: data,
       transferList: [port2],
       name: wiring.directory.threads[thread]!.name,
     });
     this.remote = Comlink.wrap(nodeEndpoint(this.worker, () => bells.ringControl(thread)));
+    const who = whoOfThread(this.worker.threadId);
     this.death = new Promise((_, reject) => {
-      let isDead = false;
-      const died = (error: Error): void => {
-        if (isDead) return;
-        isDead = true;
+      let cause: Error | undefined;
+      this.worker.once('error', (error) => {
+        cause = error as Error;
+      });
+      // Only now it runs no more.
+      this.worker.once('exit', (code) => {
+        const error = cause ?? new Error(`it ended with code ${code}`);
         reject(error);
-        onDied(error);
-      };
-      this.worker.once('error', (error) => died(error as Error));
-      this.worker.once('exit', (code) => died(new Error(`it ended with code ${code}`)));
+        onDied(error, who);
+      });
     });
     this.death.catch(() => undefined);
     const isUp = new Promise<void>((resolve) => {
@@ -134,8 +142,8 @@ export class ThreadHost {
       this.plan,
       this.bells,
       (event) => this.on.event(thread, event),
-      (error) => {
-        if (!this.isStopping) this.on.died(thread, error);
+      (error, who) => {
+        if (!this.isStopping) this.on.died(thread, error, who);
       },
     );
   }

@@ -15,6 +15,7 @@ import { diskActor, ioActor } from './io.js';
 import type { Kind } from './message.js';
 import { NodeDisk, type ReadThread, type SyncThread } from './node-disk.js';
 import { NodeNetwork } from './node-network.js';
+import { mountRamDisks, type RamMount } from './ram-disk/mounts.js';
 import { Meter } from './slab.js';
 import type { ThreadPort } from './supervisor.js';
 import { ThreadCore } from './thread-core.js';
@@ -39,6 +40,8 @@ export interface ThreadData {
   /** System actors of this thread, with their ids. */
   readonly io: IoActors;
   readonly disk: ActorId | undefined;
+  /** Disks in memory, by the directories that they are for. */
+  readonly ramDisks: readonly RamMount[];
   readonly seed: number;
   /** One-way events to the main thread. */
   readonly events: MessagePort;
@@ -83,6 +86,7 @@ const droppedSeries = meter.series('hangar_actor_messages_dropped_total', {
 
 let syncThread: SyncThread = () => invariant(false, 'the disk actor of this thread is not started');
 let readThread: ReadThread = () => invariant(false, 'the disk actor of this thread is not started');
+let completeLater = (_action: () => void): void => invariant(false, 'the disk actor of this thread is not started');
 let wakeSockets = (): void => undefined;
 
 const core = new ThreadCore(
@@ -91,9 +95,13 @@ const core = new ThreadCore(
   systemClock,
   prng(data.seed + thread),
   {
-    disk: new NodeDisk(
-      (fd, done) => syncThread(fd, done),
-      (fd, length, position, done) => readThread(fd, length, position, done),
+    disk: mountRamDisks(
+      new NodeDisk(
+        (fd, done) => syncThread(fd, done),
+        (fd, length, position, done) => readThread(fd, length, position, done),
+      ),
+      data.ramDisks,
+      (action) => completeLater(action),
     ),
     network: isSockets
       ? new NodeNetwork((text) => post({ kind: 'log', level: 'warn', actor: 'network', text, fields: {} }))
@@ -245,6 +253,7 @@ if (data.disk !== undefined) {
     ...data.io,
     connect: (sync: SyncThread, read: ReadThread) => {
       syncThread = sync;
+      completeLater = (action) => core.complete(data.disk!, action);
       readThread = read;
     },
   });

@@ -178,7 +178,6 @@ const BROKEN = [
   'useTLS=true',
   'tls.enable=true',
   'tls.server.mode=enforcing',
-  'storeKind=memory',
   'inSyncReplicas=3',
   'enableControllerMode=true',
 ];
@@ -193,6 +192,27 @@ for (const line of BROKEN) {
 promises('are no reason to refuse the harmless values of the same keys', () => {
   assert.equal(errors('enableDLegerCommitLog=false\naclEnable=false\ntls.server.mode=disabled\ninSyncReplicas=2'), []);
 });
+
+const inMemory = suite('broker settings: a store in memory');
+
+inMemory('its paths are names that no disk has, whatever the file says, and it has a bound', () => {
+  const { storeKind, storePathRootDir, storePathCommitLog, storeMaxBytes } = settings(
+    'storeKind=memory\nstorePathRootDir=/data/store',
+  );
+  assert.is(storeKind, 'memory');
+  assert.is(storePathRootDir, '/in-memory/store/b');
+  assert.is(storePathCommitLog, '/in-memory/store/b/commitlog');
+  assert.is(storeMaxBytes, 256 * 1024 * 1024);
+  assert.is(settings('storeKind=memory\nstoreMaxBytes=1g').storeMaxBytes, 1024 ** 3);
+  assert.is(settings('').storeMaxBytes, 0);
+});
+
+inMemory('is refused without a bound, and with one that no machine has', () => {
+  assert.match(errors('storeKind=memory\nstoreMaxBytes=0').join(), /^b\.properties:3: storeMaxBytes=0 is no limit, /);
+  assert.match(errors('storeKind=memory\nstoreMaxBytes=2t').join(), /^b\.properties:3: storeMaxBytes=2199023255552 /);
+});
+
+inMemory.run();
 
 const quirks = suite("broker settings: Apache's rules between keys");
 

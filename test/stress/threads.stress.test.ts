@@ -36,6 +36,7 @@ class Threads {
     const plan: HostPlan = {
       wiring: this.wiring,
       threads: layout.threads.map(() => ({ definitions: [], disk: undefined })),
+      ramDisks: [],
       io: { syncs: this.id('io'), reads: this.id('io') },
       registryUrl: new URL('./actors.js', import.meta.url).href,
       seed: 1,

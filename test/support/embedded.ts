@@ -11,12 +11,15 @@ export interface Embedded {
   readonly metrics: string;
 }
 
+/** In place of a directory: every store is in memory. */
+export const MEMORY = 'memory';
+
 export async function embed(
   config: string,
   store: string = temporaryDirectory(),
   more: Partial<ClusterOptions> = {},
 ): Promise<Embedded> {
-  const loaded = readTopology(config, { ephemeral: true, store });
+  const loaded = readTopology(config, { ephemeral: true, ...(store === MEMORY ? { memory: true } : { store }) });
   if (!loaded.ok) throw new Error(loaded.errors.map(renderNote).join('\n'));
   const log: string[] = [];
   const cluster = await Cluster.start({
@@ -35,8 +38,9 @@ export async function embedded(
   config: string,
   use: (embedded: Embedded) => Promise<void>,
   more: Partial<ClusterOptions> = {},
+  store?: string,
 ): Promise<void> {
-  const one = await embed(config, undefined, more);
+  const one = await embed(config, store, more);
   try {
     await use(one);
     await one.cluster.stop();

@@ -542,6 +542,97 @@ powerLoss('a failed sync is reported once, and what it covered is never made goo
   assert.is(sectorsOf(disk.readFile('/f')!), 'aa');
 });
 
+powerLoss('a size that grew is kept, lost, or kept up to a page, and zeros are where the data was lost', () => {
+  const sizes = new Set<number>();
+  for (let seed = 0; seed < 300; seed++) {
+    const { disk } = memoryDisk();
+    const file = disk.open('/f', { create: true });
+    fill(file, 'a', KIB);
+    file.sync();
+    disk.syncDirectory('/');
+    file.write(Buffer.alloc(9 * KIB, 'b'), 0, 9 * KIB, KIB);
+    disk.crash(prng(seed));
+    const content = disk.readFile('/f')!;
+    sizes.add(content.length);
+    assert.match(sectorsOf(content), /^aa[b\0]*$/, `SEED=${seed}`);
+  }
+  assert.equal(
+    [...sizes].sort((a, b) => a - b),
+    [KIB, 4 * KIB, 8 * KIB, 10 * KIB],
+  );
+});
+
+powerLoss('fdatasync covers its own file only', () => {
+  const seen = new Set<string>();
+  for (let seed = 0; seed < 100; seed++) {
+    const { disk } = memoryDisk();
+    const [one, other] = ['/one', '/other'].map((name) => disk.open(name, { create: true }));
+    disk.syncDirectory('/');
+    fill(one!, 'a', KIB);
+    fill(other!, 'b', KIB);
+    one!.sync();
+    disk.crash(prng(seed));
+    assert.is(sectorsOf(disk.readFile('/one')!), 'aa', `SEED=${seed}`);
+    seen.add(sectorsOf(disk.readFile('/other')!));
+  }
+  assert.ok(seen.has('') && seen.has('bb'), [...seen].join());
+});
+
+powerLoss('a sector that changes while it is synced: the sync has written the one or the other content', () => {
+  const seen = new Set<string>();
+  for (let seed = 0; seed < 200; seed++) {
+    const { disk, time } = memoryDisk();
+    const file = disk.open('/f', { create: true });
+    fill(file, 'a', KIB);
+    file.sync();
+    disk.syncDirectory('/');
+    fill(file, 'b', KIB);
+    file.syncLater(() => undefined);
+    file.write(Buffer.alloc(512, 'c'), 0, 512, 0);
+    file.write(Buffer.alloc(512, 'c'), 0, 512, 512);
+    if (seed % 2 === 0) time.advance(5);
+    disk.crash(prng(seed));
+    const content = sectorsOf(disk.readFile('/f')!);
+    if (seed % 2 === 0) assert.match(content, /^[bc][bc]$/, `SEED=${seed}`);
+    seen.add(`${seed % 2} ${content}`);
+  }
+  for (const one of ['0 bc', '0 cc', '1 ba', '1 cc']) assert.ok(seen.has(one), `${one} of ${[...seen].join()}`);
+});
+
+powerLoss('what a failed sync gave up may leave the page cache; what was written since stays', () => {
+  const { disk } = memoryDisk();
+  const file = disk.open('/f', { create: true });
+  fill(file, 'a', KIB);
+  file.sync();
+  disk.syncDirectory('/');
+  fill(file, 'b', KIB);
+  disk.inject({ operation: 'sync', pathPart: '/f', code: 'EIO', times: 1 });
+  assert.throws(() => file.sync());
+  file.write(Buffer.alloc(512, 'c'), 0, 512, 512);
+  disk.evictLost();
+  assert.is(sectorsOf(disk.readFile('/f')!), 'ac');
+  file.sync();
+  disk.crash(prng(1));
+  assert.is(sectorsOf(disk.readFile('/f')!), 'ac');
+});
+
+powerLoss('one disk loses its power, the others do not', () => {
+  let lost = 0;
+  for (let seed = 0; seed < 60; seed++) {
+    const { disk } = memoryDisk();
+    for (const directory of ['/a', '/b']) {
+      disk.makeDirectory(directory);
+      disk.syncDirectory('/');
+      fill(disk.open(`${directory}/f`, { create: true }), 'x', 8 * KIB);
+    }
+    disk.crash(prng(seed), '/a');
+    if (disk.readFile('/a/f')?.length !== 8 * KIB) lost++;
+    assert.is(sectorsOf(disk.readFile('/b/f')!), 'x'.repeat(16), `SEED=${seed}`);
+    disk.crash(prng(seed), '/b');
+  }
+  assert.ok(lost > 10);
+});
+
 powerLoss('a kill keeps the page cache and drops handles, locks and completions', () => {
   const { disk, time } = memoryDisk();
   const file = disk.open('/f', { create: true });

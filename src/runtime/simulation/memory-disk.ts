@@ -7,7 +7,7 @@ import type { Clock } from '../../base/clock.js';
 import { type Disk, DiskError, type DiskFile, type DiskUsage, type FileFacts } from '../../base/disk.js';
 import type { Prng } from '../../base/prng.js';
 import { Inode, PAGE_BYTES } from './memory-inode.js';
-import { Names, type Node, namesOf, newDirectory } from './memory-names.js';
+import { type Directory, Names, type Node, namesOf, newDirectory } from './memory-names.js';
 
 export interface MemoryDiskOptions {
   readonly clock: Clock;
@@ -194,19 +194,37 @@ export class MemoryDisk implements Disk {
     for (const file of [...this.handles]) this.closed(file);
   }
 
-  /** Power loss: like a kill, and what no sync covered is lost, kept or torn as the seed decides. */
-  crash(random: Prng): void {
+  /**
+   * Power loss: like a kill, and what no sync covered is lost, kept or torn as the seed decides. With `under`, only in
+   * that directory, as if a disk of its own were mounted there; the others keep their page cache.
+   */
+  crash(random: Prng, under = '/'): void {
     this.processKill();
-    this.names.crash(random);
+    const node = this.names.find(under);
+    if (node?.isDirectory === true) this.crashTree(node, random);
     this.usedBytes = 0;
+    const counted = new Set<Inode>();
+    this.names.eachFile((inode) => {
+      inode.links = counted.has(inode) ? inode.links + 1 : 1;
+      if (counted.has(inode)) return;
+      counted.add(inode);
+      this.usedBytes += inode.allocatedBytes();
+    });
+  }
+
+  private crashTree(directory: Directory, random: Prng): void {
+    this.names.crash(random, directory);
     const restored = new Set<Inode>();
     this.names.eachFile((inode) => {
-      inode.links = restored.has(inode) ? inode.links + 1 : 1;
       if (restored.has(inode)) return;
       restored.add(inode);
       inode.crash(random);
-      this.usedBytes += inode.allocatedBytes();
-    });
+    }, directory);
+  }
+
+  /** What failed syncs gave up leaves the page cache. */
+  evictLost(): void {
+    this.names.eachFile((inode) => inode.evictLost());
   }
 
   /** The kernel writes back some dirty sectors of every file, as it may at any time. */

@@ -8,7 +8,8 @@
  *             syncing  bit per sector: belongs to a sync that has not completed
  *             lost     bit per sector: a sync failed; like Linux, later syncs do not try it again
  *
- * A sector is the unit that a power loss keeps or loses, each on its own, so writes tear and overtake each other.
+ * A sector is the unit that a power loss keeps or loses, each on its own, so writes tear and overtake each other. A size
+ * that writes made grow is kept, lost, or kept up to some page.
  */
 import type { Prng } from '../../base/prng.js';
 
@@ -42,11 +43,15 @@ export class Inode {
   /** Live directory entries. */
   links = 0;
   private deviceBytes = 0;
+  /** Set by a truncation since the last sync: a size that is kept as a whole. */
+  private truncatedTo: number | undefined = undefined;
   private deviceModifiedMs: number;
   private readonly pages = new Map<number, Page>();
   /** Pages with a bit in `dirty`. */
   private readonly dirtyPages = new Set<Page>();
   private readonly pending = new Set<PendingSync>();
+  /** Whether the next sector that changes under a sync was written by it before: it may be either way. */
+  private isEarly = true;
 
   constructor(nowMs: number) {
     this.modifiedMs = nowMs;
@@ -107,6 +112,7 @@ export class Inode {
       for (const sync of this.pending) sync.bytes = Math.min(sync.bytes, bytes);
     }
     this.bytes = bytes;
+    this.truncatedTo = bytes;
     this.modifiedMs = nowMs;
   }
 
@@ -128,9 +134,10 @@ export class Inode {
     for (const [page, sectors] of sync.sectors) {
       page.syncing &= ~sectors;
       if (outcome === 'durable') {
+        page.dirty &= ~sectors;
         harden(page, sectors);
       } else if (outcome === 'failed') {
-        page.lost |= sectors;
+        page.lost |= sectors & ~page.dirty;
       } else {
         page.dirty |= sectors;
         if (sectors !== 0) this.dirtyPages.add(page);
@@ -138,6 +145,7 @@ export class Inode {
     }
     if (outcome !== 'durable') return;
     this.deviceBytes = sync.bytes;
+    if (sync.bytes === this.bytes) this.truncatedTo = undefined;
     this.deviceModifiedMs = this.modifiedMs;
     // Syncs may complete in another order than they began; the size never goes back to an older one.
     for (const other of this.pending) other.bytes = Math.max(other.bytes, sync.bytes);
@@ -177,8 +185,8 @@ export class Inode {
   crash(random: Prng): void {
     this.abandonSyncs();
     const keepOdds = random.pick([0, 1, random.unit()]);
-    const keepsSize = random.chance(Math.max(keepOdds, 0.25));
-    const bytes = keepsSize ? this.bytes : this.deviceBytes;
+    const bytes = this.sizeAfterCrash(random, Math.max(keepOdds, 0.25));
+    const keepsSize = bytes === this.bytes;
     for (const [index, page] of [...this.pages].sort(([a], [b]) => a - b)) {
       for (let sector = 0; sector < SECTORS_PER_PAGE; sector++) {
         const bit = 1 << sector;
@@ -197,7 +205,34 @@ export class Inode {
     this.bytes = bytes;
     this.cutBeyond(bytes);
     this.deviceBytes = bytes;
+    this.truncatedTo = undefined;
     this.deviceModifiedMs = this.modifiedMs;
+  }
+
+  private sizeAfterCrash(random: Prng, keepOdds: number): number {
+    if (random.chance(keepOdds)) return this.bytes;
+    // A size that writes have made grows page by page as they are written back; one that was set comes as a whole.
+    const from = this.truncatedTo ?? this.deviceBytes;
+    const pages = Math.ceil((this.bytes - from) / PAGE_BYTES);
+    if (pages < 2 || random.chance(0.5)) return this.deviceBytes;
+    const firstPage = Math.floor(from / PAGE_BYTES) + 1;
+    return Math.min(this.bytes, (firstPage + random.below(pages)) * PAGE_BYTES);
+  }
+
+  /** Pages that a failed sync gave up leave the page cache, as clean ones may: reads give what the device has. */
+  evictLost(): void {
+    for (const page of this.pages.values()) {
+      if (page.lost === 0 || page.device === undefined) continue;
+      const live = page.device === ZEROS ? new Uint8Array(PAGE_BYTES) : page.device.slice();
+      const kept = page.dirty | page.syncing;
+      for (let sector = 0; sector < SECTORS_PER_PAGE; sector++) {
+        const from = sector * SECTOR_BYTES;
+        if ((kept & (1 << sector)) !== 0) live.set(page.live.subarray(from, from + SECTOR_BYTES), from);
+      }
+      page.live = live;
+      page.lost = 0;
+      if (kept === 0) page.device = undefined;
+    }
   }
 
   /** The page at `index`, its device copy taken and its sectors in [within, within + length) marked dirty. */
@@ -210,7 +245,10 @@ export class Inode {
     const first = Math.floor(within / SECTOR_BYTES);
     const last = Math.floor((within + length - 1) / SECTOR_BYTES);
     const sectors = (1 << (last + 1)) - (1 << first);
-    if ((page.syncing & sectors) !== 0) this.completeEarly(page, sectors);
+    if ((page.syncing & sectors) !== 0) {
+      if (this.isEarly) this.completeEarly(page, sectors);
+      this.isEarly = !this.isEarly;
+    }
     page.device ??= page.live === ZEROS ? ZEROS : page.live.slice();
     page.dirty |= sectors;
     page.lost &= ~sectors;
@@ -218,7 +256,7 @@ export class Inode {
     return page;
   }
 
-  /** A sector that changes under a sync: the sync has just written it, so its turn is over. */
+  /** A sector that changes under a sync which has just written it: its turn is over. Otherwise it writes the new content. */
   private completeEarly(page: Page, sectors: number): void {
     for (const sync of this.pending) {
       const taken = (sync.sectors.get(page) ?? 0) & sectors;

@@ -90,17 +90,26 @@ export class Names {
     this.journal = rest.reverse();
   }
 
-  /** Power loss: the durable entries are all there is, with those changes that the seed lets through. */
-  crash(random: Prng): void {
+  /**
+   * Power loss at and below `top`: the durable entries are all there is, with those changes that the seed lets through.
+   */
+  crash(random: Prng, top: Directory = this.root): void {
+    const affected = new Set<Directory>();
+    collect(top, affected);
     const cut = new Set<Directory>();
+    const rest: Change[] = [];
     const keepOdds = random.pick([0, 1, random.unit()]);
     for (const change of this.journal) {
+      if (!change.directories.some((one) => affected.has(one))) {
+        rest.push(change);
+        continue;
+      }
       const isCut = !random.chance(keepOdds) || change.directories.some((one) => cut.has(one));
       if (!isCut) applyTo('durable', change);
       else for (const one of change.directories) cut.add(one);
     }
-    this.journal = [];
-    restore(this.root);
+    this.journal = rest;
+    restore(top);
   }
 
   /** Every file that has a name, once for each. */
@@ -118,6 +127,15 @@ export function newDirectory(nowMs: number): Directory {
 
 export function namesOf(path: string): string[] {
   return path.split('/').filter((name) => name !== '');
+}
+
+/** A directory with all below it that has a name, or had one when it was last synced. */
+function collect(directory: Directory, into: Set<Directory>): void {
+  if (into.has(directory)) return;
+  into.add(directory);
+  for (const entries of [directory.entries, directory.durable]) {
+    for (const node of entries.values()) if (node.isDirectory) collect(node, into);
+  }
 }
 
 function restore(directory: Directory): void {

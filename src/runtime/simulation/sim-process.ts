@@ -96,11 +96,14 @@ export class SimProcess {
     this.disk.processKill();
   }
 
-  /** The machine is off: what no sync covered is lost, kept or torn as the seed decides; peers hear nothing. */
-  powerLoss(): void {
-    this.note('power loss', 0);
+  /**
+   * The machine is off: what no sync covered is lost, kept or torn as the seed decides; peers hear nothing. With
+   * `directories`, only those had no power of their own; what lies elsewhere keeps its page cache.
+   */
+  powerLoss(directories: readonly string[] = ['/']): void {
+    this.note('power loss', directories.length);
     this.end(true);
-    this.disk.crash(this.random.fork());
+    for (const directory of directories) this.disk.crash(this.random.fork(), directory);
   }
 
   /** The actor throws; its unit restarts. False when it is not running. */

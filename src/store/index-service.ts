@@ -31,6 +31,10 @@ const HOLD_MS = 5_000;
 export class IndexService {
   /** Oldest first. */
   private readonly indexFiles: IndexFile[] = [];
+  /** Files that became full and are not known to be durable. */
+  private readonly unsynced = new Set<IndexFile>();
+  /** What a sync could not write it will not write later. */
+  private syncFailure: DiskError | undefined = undefined;
   /** When `tick` first saw the keys that wait now, monotonic ms. */
   private waitingSinceMs: number | undefined = undefined;
 
@@ -68,6 +72,16 @@ export class IndexService {
   /** Store time of the message indexed last; 0 without any. */
   get endTimestamp(): number {
     return this.indexFiles.at(-1)?.header.endTimestamp ?? 0;
+  }
+
+  /** Store time of the last key in the newest file that is full; 0 without any. After `sync` all of that is durable. */
+  get fullTimestamp(): number {
+    return this.indexFiles.filter((file) => file.isFull).at(-1)?.header.endTimestamp ?? 0;
+  }
+
+  /** Store time of the last key in the newest file that knows nothing of the log from `offset` on; 0 without any. */
+  timestampBefore(offset: number): number {
+    return this.indexFiles.filter(({ header }) => header.endOffset < offset).at(-1)?.header.endTimestamp ?? 0;
   }
 
   /** Keys held in memory. */
@@ -114,11 +128,13 @@ export class IndexService {
     this.indexFiles.at(-1)?.flush();
   }
 
-  /** Flushes and makes the last file durable, with the names of all. Blocking, for stop. */
+  /** Flushes and makes the files durable, with the names of all. Blocking, for stop. Throws once a sync has failed. */
   sync(): void {
+    if (this.syncFailure !== undefined) throw this.syncFailure;
     const last = this.indexFiles.at(-1);
     if (last === undefined) return;
     last.flush();
+    for (const file of this.unsynced) file.sync();
     last.sync();
     this.syncNames();
   }
@@ -128,7 +144,7 @@ export class IndexService {
    * chains), and files without keys. The keys are put again from the commit log on which recovery looks at.
    */
   dropUnsafe(checkpointIndexTimestamp: number): void {
-    this.keep((file) => file.header.endTimestamp <= checkpointIndexTimestamp && !file.isEmpty);
+    this.keep((file) => file.isFull && file.header.endTimestamp <= checkpointIndexTimestamp);
   }
 
   /** Removes leading files all of whose messages are gone from the commit log, never the last file; returns how many. */
@@ -171,6 +187,7 @@ export class IndexService {
       this.files.makeDirectory(this.options.directory);
     } else {
       full.flush();
+      this.unsynced.add(full);
       full.syncLater((error) => this.onFullSynced(full, error));
     }
     const path = `${this.options.directory}/${this.nextName(full)}`;
@@ -186,7 +203,16 @@ export class IndexService {
     } catch (thrown) {
       failure ??= thrown as DiskError;
     }
-    this.options.onFileSynced(full.header.endTimestamp, failure);
+    if (failure !== undefined) {
+      this.syncFailure = failure;
+      return this.options.onFileSynced(full.header.endTimestamp, failure);
+    }
+    this.unsynced.delete(full);
+    // Syncs may end in another order than they began: what an older file lacks nobody may vouch for.
+    const [oldest] = this.unsynced;
+    const end = oldest === undefined ? this.indexFiles.length - 1 : this.indexFiles.indexOf(oldest);
+    const durable = this.indexFiles[end - 1];
+    if (durable !== undefined) this.options.onFileSynced(durable.header.endTimestamp, undefined);
   }
 
   private syncNames(): void {
@@ -209,6 +235,7 @@ export class IndexService {
         continue;
       }
       file.discard();
+      this.unsynced.delete(file);
       this.files.disk.remove(file.path);
     }
     if (all.length > this.indexFiles.length) this.files.disk.syncDirectory(this.options.directory);

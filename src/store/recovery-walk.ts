@@ -11,8 +11,11 @@ import type { LogFiles } from './log-files.js';
 import type { RemainsFinder } from './log-remains.js';
 import type { LogScanner, ScannedRecord, ScanResult } from './log-scan.js';
 import type { RecoveredQueues } from './recovered-queues.js';
+import { isZero } from './zeros.js';
 
 const PROGRESS_BYTES = 16 * MIB;
+/** What a device writes as a whole. */
+const SECTOR_BYTES = 512;
 /** No record has been indexed yet. */
 const NOTHING = -1;
 
@@ -63,6 +66,8 @@ export class RecoveryWalk {
   private readonly keys = new IndexKeys();
   private reportedAt = 0;
   private dataEnd = 0;
+  /** Offset of a record with a hole, at which the walk ended; -1 if none has one. */
+  private tornAt = -1;
   private range: WalkRange = { from: 0, dispatchFrom: 0, indexedTo: NOTHING, isFullRebuild: false };
 
   constructor(
@@ -79,6 +84,7 @@ export class RecoveryWalk {
   run(queues: RecoveredQueues, range: WalkRange): ScanResult {
     this.range = range;
     this.gapAt = -1;
+    this.tornAt = -1;
     this.dispatched = 0;
     this.reportedAt = range.from;
     this.dataEnd = this.remains.estimateEnd();
@@ -87,6 +93,9 @@ export class RecoveryWalk {
       const result = this.scanner.scan(this.log, at, this.log.endOfFiles, this.options.checkBodyCrc, visit);
       this.scannedBytes += result.offset - at;
       this.progress(result.offset);
+      if (this.tornAt >= 0) {
+        return { ...result, stop: 'bad', offset: this.tornAt, problem: 'zeros in topic or properties' };
+      }
       if (result.stop !== 'missing') return result;
       // Somebody deleted a file; Apache's broker goes on with the next one, too.
       at = this.fileAfter(result.offset);
@@ -106,6 +115,10 @@ export class RecoveryWalk {
   }
 
   private onRecord(queues: RecoveredQueues, record: ScannedRecord): boolean {
+    if (this.hasHole(record)) {
+      this.tornAt = record.offset;
+      return false;
+    }
     this.visited++;
     this.earlierStoreTimestamp = this.storeTimestamp;
     this.storeTimestamp = record.storeTimestamp;
@@ -117,6 +130,20 @@ export class RecoveryWalk {
     if (entersConsumeQueue(record.sysFlag) && !this.dispatch(queues, record)) return false;
     this.putKeys(record);
     return true;
+  }
+
+  /**
+   * A sector of topic or properties, which no checksum covers, that was never written: zeros from one sector boundary
+   * to the next. A power loss leaves that in front of sectors, and of records, that were written.
+   */
+  private hasHole({ buffer, at, offset, topicAt, propertiesAt, propertiesBytes }: ScannedRecord): boolean {
+    const end = propertiesAt + propertiesBytes;
+    const beyondSector = ((offset + topicAt - at) % this.log.fileBytes) % SECTOR_BYTES;
+    let from = topicAt + (beyondSector === 0 ? 0 : SECTOR_BYTES - beyondSector);
+    for (; from + SECTOR_BYTES <= end; from += SECTOR_BYTES) {
+      if (buffer[from] === 0 && isZero(buffer, from, SECTOR_BYTES)) return true;
+    }
+    return false;
   }
 
   private dispatch(queues: RecoveredQueues, record: ScannedRecord): boolean {

@@ -355,7 +355,9 @@ class Recovery {
   /** First byte of the newest file that begins with a message from before the checkpoint; else of the oldest. */
   private crashStart(): number {
     const isIndexSafe = this.options.index?.isSafe === true;
-    const limit = isIndexSafe ? this.checkpoint.minTimestampWithIndex : this.checkpoint.minTimestamp;
+    const { minTimestamp, minTimestampWithIndex } = this.checkpoint;
+    // Of the millisecond in which an index file became full, later messages have their keys in the next one.
+    const limit = isIndexSafe ? Math.min(minTimestamp, minTimestampWithIndex - 1) : minTimestamp;
     const head = Buffer.alloc(RECORD_HEAD_BYTES_MAX);
     const view = new DataView(head.buffer, head.byteOffset, head.length);
     for (let i = this.log.count - 1; i > 0; i--) {
@@ -390,6 +392,9 @@ class Recovery {
   private indexAgainUpTo(endOffset: number): void {
     const { index, log } = this;
     if (index === undefined || index.fileCount === 0 || index.endPhysicalOffset < endOffset) return;
+    // First, so that a recovery after this one looks at what the dropped files knew.
+    this.checkpoint.indexTimestamp = Math.min(this.checkpoint.indexTimestamp, index.timestampBefore(endOffset));
+    this.checkpoint.save();
     while (index.fileCount > 0 && index.endPhysicalOffset >= endOffset) index.dropUnsafe(index.endTimestamp - 1);
     this.walk.indexOnly(Math.max(log.minOffset, log.fileStart(index.endPhysicalOffset)), endOffset);
   }
@@ -398,6 +403,7 @@ class Recovery {
     this.log.sync(from, to);
     this.queues.sync();
     this.index?.sync();
+    if (this.index !== undefined) this.checkpoint.indexTimestamp = this.index.fullTimestamp;
     this.checkpoint.logTimestamp = this.walk.storeTimestamp;
     this.checkpoint.consumeQueueTimestamp = this.walk.storeTimestamp;
     this.checkpoint.save();

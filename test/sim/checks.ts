@@ -352,7 +352,7 @@ export function checkConsumeQueues(world: World): void {
     const queues = queuesOf(readLog(disk, ledger.logOf(role)));
     for (const [key, messages] of queues) {
       const { topic, queueId } = messages[0]!;
-      const entries = readConsumeQueue(disk, storePathRootDir, topic, queueId);
+      const { entries } = readConsumeQueue(disk, storePathRootDir, topic, queueId);
       const expected = messages.map(({ physicalOffset, sizeBytes }) => `${physicalOffset}:${sizeBytes}`);
       const at = expected.findIndex((entry, index) => entries[index] !== entry);
       if (at >= 0) violated(`${role} ${key}: entry ${at} is ${entries[at]}, the log has ${expected[at]}`);
@@ -362,7 +362,7 @@ export function checkConsumeQueues(world: World): void {
     for (const key of storedQueues(disk, storePathRootDir)) {
       if (queues.has(key)) continue;
       const at = key.lastIndexOf('-');
-      const entries = readConsumeQueue(disk, storePathRootDir, key.slice(0, at), Number(key.slice(at + 1)));
+      const { entries } = readConsumeQueue(disk, storePathRootDir, key.slice(0, at), Number(key.slice(at + 1)));
       if (entries.length > 0) violated(`${role} ${key}: ${entries.length} entries, and no message in the log`);
     }
   }

@@ -11,12 +11,13 @@ const RECORD = {
   queueOffset: 20,
   physicalOffset: 28,
   sysFlag: 36,
+  /** Behind two hosts with IPv4 addresses. */
   bodyBytes: 84,
-  body: 88,
 } as const;
 const MAGIC = { record: 0xdaa320a7 | 0, blank: 0xcbd43194 | 0 } as const;
-/** Hosts with IPv6 addresses: longer records, which this cluster does not have. */
-const IPV6_FLAGS = 0x30;
+/** Born host and store host have IPv6 addresses: 12 bytes more each. */
+const IPV6 = { born: 0x10, store: 0x20, moreBytes: 12 } as const;
+const RECORD_BYTES_MIN = 88;
 
 export interface StoredMessage {
   readonly physicalOffset: number;
@@ -24,6 +25,7 @@ export interface StoredMessage {
   readonly topic: string;
   readonly queueId: number;
   readonly queueOffset: number;
+  readonly sysFlag: number;
   readonly body: Buffer;
   readonly properties: string;
 }
@@ -59,15 +61,17 @@ export function logBytes(disk: Disk, { directory, fileBytes }: LogPlace, from: n
 /** The record at that offset; undefined when there is none. */
 export function messageAt(disk: Disk, place: LogPlace, offset: number): StoredMessage | undefined {
   const inFile = place.fileBytes - (offset % place.fileBytes);
-  const sizeBytes = inFile < RECORD.body ? 0 : logBytes(disk, place, offset, offset + 4).readInt32BE(0);
-  if (sizeBytes < RECORD.body || sizeBytes > inFile) return undefined;
+  const sizeBytes = inFile < RECORD_BYTES_MIN ? 0 : logBytes(disk, place, offset, offset + 4).readInt32BE(0);
+  if (sizeBytes < RECORD_BYTES_MIN || sizeBytes > inFile) return undefined;
   return parse(logBytes(disk, place, offset, offset + sizeBytes), offset);
 }
 
 function parse(bytes: Buffer, offset: number): StoredMessage | undefined {
   if (bytes.readInt32BE(RECORD.magic) !== MAGIC.record) return undefined;
-  if ((bytes.readInt32BE(RECORD.sysFlag) & IPV6_FLAGS) !== 0) throw new Error(`record with IPv6 hosts at ${offset}`);
-  const bodyEnd = RECORD.body + bytes.readInt32BE(RECORD.bodyBytes);
+  const sysFlag = bytes.readInt32BE(RECORD.sysFlag);
+  const longHosts = Number((sysFlag & IPV6.born) !== 0) + Number((sysFlag & IPV6.store) !== 0);
+  const bodyBytesAt = RECORD.bodyBytes + longHosts * IPV6.moreBytes;
+  const bodyEnd = bodyBytesAt + 4 + bytes.readInt32BE(bodyBytesAt);
   const topicEnd = bodyEnd + 1 + bytes.readUInt8(bodyEnd);
   const propertiesAt = topicEnd + 2;
   const propertiesEnd = propertiesAt + bytes.readInt16BE(topicEnd);
@@ -80,7 +84,8 @@ function parse(bytes: Buffer, offset: number): StoredMessage | undefined {
     topic: bytes.toString('latin1', bodyEnd + 1, topicEnd),
     queueId: bytes.readInt32BE(RECORD.queueId),
     queueOffset: Number(bytes.readBigInt64BE(RECORD.queueOffset)),
-    body: bytes.subarray(RECORD.body, bodyEnd),
+    sysFlag,
+    body: bytes.subarray(bodyBytesAt + 4, bodyEnd),
     properties: bytes.toString('latin1', propertiesAt, propertiesEnd),
   };
 }
@@ -113,21 +118,29 @@ export function readLog(disk: Disk, place: LogPlace, from = 0): StoredLog {
   }
 }
 
-/** Entries of a consume queue as `physicalOffset:sizeBytes`, from its first file to the first entry that was not written. */
-export function readConsumeQueue(disk: Disk, root: string, topic: string, queueId: number): string[] {
+export interface StoredQueue {
+  /** Queue offset of the first entry that has a file. */
+  readonly first: number;
+  /** As `physicalOffset:sizeBytes`, up to the first one that was not written. */
+  readonly entries: readonly string[];
+}
+
+export function readConsumeQueue(disk: Disk, root: string, topic: string, queueId: number): StoredQueue {
   const directory = `${root}/consumequeue/${topic}/${queueId}`;
+  const names = disk.list(directory).sort((a, b) => numberOf(a) - numberOf(b));
+  const first = names.length === 0 ? 0 : numberOf(names[0]!) / 20;
   const entries: string[] = [];
-  for (const name of disk.list(directory).sort((a, b) => numberOf(a) - numberOf(b))) {
-    if (numberOf(name) !== entries.length * 20)
-      throw new Error(`${directory}/${name} follows ${entries.length} entries`);
+  for (const name of names) {
+    if (numberOf(name) !== (first + entries.length) * 20)
+      throw new Error(`${directory}/${name} follows ${entries.length} entries from ${first}`);
     const bytes = disk.readFile(`${directory}/${name}`)!;
     for (let at = 0; at + 20 <= bytes.length; at += 20) {
       const sizeBytes = bytes.readInt32BE(at + 8);
-      if (sizeBytes === 0) return entries;
+      if (sizeBytes === 0) return { first, entries };
       entries.push(`${bytes.readBigInt64BE(at)}:${sizeBytes}`);
     }
   }
-  return entries;
+  return { first, entries };
 }
 
 /** Queues that have a directory, as `topic-queueId`. */

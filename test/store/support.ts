@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import type { Clock } from '../../src/base/clock.js';
 import type { Disk } from '../../src/base/disk.js';
 import { prng } from '../../src/base/prng.js';
 import { bodyCrc } from '../../src/message/crc.js';
@@ -17,6 +18,7 @@ export const START_MS = 1_700_000_000_000;
 /** A simulated disk with its own virtual time; `advance` lets syncs complete. */
 export interface SimulatedDisk {
   readonly disk: MemoryDisk;
+  readonly clock: Clock;
   advance(ms: number): void;
 }
 
@@ -25,8 +27,9 @@ export function simulatedDisk(
 ): SimulatedDisk {
   let now = START_MS;
   const due: { readonly at: number; readonly action: () => void }[] = [];
+  const clock: Clock = { now: () => now, monotonic: () => now, localHour: () => 0 };
   const disk = new MemoryDisk({
-    clock: { now: () => now, monotonic: () => now, localHour: () => 0 },
+    clock,
     schedule: (delayMs, action) => due.push({ at: now + delayMs, action }),
     syncDelayMs: () => options.syncDelayMs ?? 1,
     ...(options.capacityBytes === undefined ? {} : { capacityBytes: options.capacityBytes }),
@@ -37,7 +40,7 @@ export function simulatedDisk(
     for (const one of ready) due.splice(due.indexOf(one), 1);
     for (const one of ready) one.action();
   };
-  return { disk, advance };
+  return { disk, clock, advance };
 }
 
 export interface RealDisk {

@@ -73,7 +73,8 @@ export async function contentsOf(client: RemotingClient, queues: readonly QueueN
         Number((await ask(client, code, { topic: queue.topic, queueId: queue.queueId })).fields.offset),
       ),
     );
-    return { ...queue, min: min!, max: max!, records: await recordsOf(client, queue, min!) };
+    // The broker may append meanwhile: delayed messages.
+    return { ...queue, min: min!, max: max!, records: (await recordsOf(client, queue, min!)).slice(0, max! - min!) };
   });
   return new Map(found.map((queue) => [queueKey(queue), queue]));
 }

@@ -173,6 +173,17 @@ export function readQueueFiles(store: string, topic: string, queueId: number): Q
   return { files, entries };
 }
 
+/** The records of a queue, by way of its entries. */
+export function readQueueRecords(store: string, log: LogContent, topic: string, queueId: number): StoredRecord[] {
+  const byOffset = new Map(log.records.map((record) => [record.physicalOffset, record]));
+  return readQueueFiles(store, topic, queueId).entries.map(({ physicalOffset, bytes }) => {
+    const record = byOffset.get(physicalOffset);
+    if (record?.totalBytes !== bytes)
+      throw new Error(`${topic} ${queueId}: no record of ${bytes} at ${physicalOffset}`);
+    return record;
+  });
+}
+
 export interface IndexContent {
   readonly name: string;
   readonly header: {

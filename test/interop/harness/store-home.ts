@@ -40,8 +40,8 @@ export class StoreHome {
     private readonly settings: Settings,
   ) {}
 
-  static async create(settings: Settings = {}): Promise<StoreHome> {
-    return new StoreHome(await freePort([-2, 0, 1]), settings);
+  static async create(settings: Settings = {}, port?: number): Promise<StoreHome> {
+    return new StoreHome(port ?? (await freePort([-2, 0, 1])), settings);
   }
 
   get store(): string {
@@ -77,8 +77,12 @@ export class StoreHome {
 
   /** Starts a broker on the store; one at a time. */
   async open(maker: Maker, more: Settings = {}): Promise<OpenStore> {
+    return await this.openWith(maker, this.values(more));
+  }
+
+  /** The same with exactly these keys. */
+  async openWith(maker: Maker, values: Settings): Promise<OpenStore> {
     if (this.current !== undefined) throw new Error(`${this.store} is open already`);
-    const values = this.values(more);
     const { child, stop, kill } = maker === 'apache' ? await startApacheAlone(values) : await this.startHangar(values);
     const closing = (end: () => Promise<void>) => async () => {
       this.current = undefined;

@@ -8,6 +8,8 @@ import { type Settings, StoreHome } from './store-home.js';
 
 export interface StoreLife {
   step(name: string, body: (home: StoreHome) => Promise<void>): void;
+  /** After the last step, also when one has failed. */
+  after(cleanUp: () => Promise<void>): void;
   run(): void;
 }
 
@@ -34,6 +36,7 @@ export async function storeLife(name: string, settings: Settings = {}): Promise<
         }
       });
     },
+    after: (cleanUp) => tests.after(cleanUp),
     run: () => tests.run(),
   };
 }

@@ -148,8 +148,9 @@ life.step('the index files have the same headers, slots and chains', async () =>
     assert.equal([entry.keyHash, entry.physicalOffset, entry.seconds], wanted, `entry ${index}`);
     assert.is(entry.slot, entry.keyHash % SIZES.indexSlots);
   }
-  for (const { name, header } of hangar.index) {
+  for (const { name, header, usedSlots } of hangar.index) {
     assert.match(name, /^\d{17}$/);
+    assert.is(header.usedSlots, usedSlots, name);
     const last = hangar.log.records.find(({ physicalOffset }) => physicalOffset === header.endOffset);
     assert.is(header.endTimestamp, last!.storeTimestamp);
   }

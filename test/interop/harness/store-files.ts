@@ -195,6 +195,8 @@ export interface IndexContent {
     /** One more than entries. */
     readonly count: number;
   };
+  /** Slots with a chain; the header of a 4.4 broker counts entries instead. */
+  readonly usedSlots: number;
   /** Every entry that a chain reaches: slot, hash, offset, and its place. */
   readonly entries: readonly IndexEntry[];
 }
@@ -239,8 +241,7 @@ function readIndexFile(bytes: Buffer, name: string, slots: number): IndexContent
     usedSlots: bytes.readInt32BE(32),
     count: bytes.readInt32BE(36),
   };
-  if (usedSlots !== header.usedSlots) throw new Error(`${name}: ${usedSlots} slots in use, not ${header.usedSlots}`);
-  return { name, header, entries };
+  return { name, header, usedSlots, entries };
 }
 
 /** String.hashCode, then IndexFile.indexKeyHashMethod on `topic#key`. */

@@ -14,6 +14,7 @@ const root = repositoryRoot();
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'anything'>> = {
   cli: 'anything',
   commands: 'anything',
+  'store-commands': ['base', 'message', 'store', 'runtime', 'config'],
   index: ['base', 'config', 'cluster', 'test-cluster'],
   'test-cluster': ['base', 'config', 'cluster'],
   cluster: [

@@ -6,8 +6,11 @@
  * (`syncLater`, `readLater`) runs elsewhere and comes back in a later turn of the calling actor.
  */
 export interface Disk {
-  /** Opens a file for reading and writing. With `create`, makes it when missing. Throws DiskError otherwise. */
-  open(path: string, options?: { readonly create?: boolean }): DiskFile;
+  /**
+   * Opens a file for reading and writing. With `create`, makes it when missing; with `readOnly`, for reading what may not
+   * be written. Throws DiskError otherwise.
+   */
+  open(path: string, options?: { readonly create?: boolean; readonly readOnly?: boolean }): DiskFile;
   /** Whole content, or undefined when there is no such file. */
   readFile(path: string): Buffer | undefined;
   /** Replaces the content in place, unsynced. Use `replaceFile` for what must survive a crash. */

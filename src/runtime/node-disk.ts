@@ -40,8 +40,9 @@ export class NodeDisk implements Disk {
     private readonly readThread: ReadThread = () => invariant(false, 'a disk without a thread that may block'),
   ) {}
 
-  open(path: string, options: { readonly create?: boolean } = {}): DiskFile {
-    const flags = fs.constants.O_RDWR | (options.create === true ? fs.constants.O_CREAT : 0);
+  open(path: string, options: { readonly create?: boolean; readonly readOnly?: boolean } = {}): DiskFile {
+    const access = options.readOnly === true ? fs.constants.O_RDONLY : fs.constants.O_RDWR;
+    const flags = access | (options.create === true ? fs.constants.O_CREAT : 0);
     const fd = attempt('open', path, () => fs.openSync(path, flags, 0o644));
     return new NodeFile(path, fd, this.syncThread, this.readThread);
   }

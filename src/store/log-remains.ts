@@ -8,7 +8,7 @@
 import { KIB, MIB } from '../base/units.js';
 import { Magic, RECORD, RECORD_BYTES_MIN } from '../message/record.js';
 import type { LogFiles } from './log-files.js';
-import type { LogScanner } from './log-scan.js';
+import type { LogBytes, LogScanner } from './log-scan.js';
 import { isZero } from './zeros.js';
 
 /** A good record behind the end. */
@@ -27,11 +27,15 @@ const MAGIC = Buffer.alloc(4);
 MAGIC.writeInt32BE(Magic.RECORD);
 const TWO_32 = 0x1_0000_0000;
 
+/** What is looked through: LogFiles, or anything else that consists of such files. */
+export type SearchedLog = LogBytes &
+  Pick<LogFiles, 'fileBytes' | 'count' | 'minOffset' | 'endOfFiles' | 'startAt' | 'fileStart'>;
+
 export class RemainsFinder {
   private readonly block = Buffer.allocUnsafe(BLOCK_BYTES);
 
   constructor(
-    private readonly log: LogFiles,
+    private readonly log: SearchedLog,
     private readonly scanner: LogScanner,
   ) {}
 
@@ -85,7 +89,8 @@ export class RemainsFinder {
     return false;
   }
 
-  private search(from: number, to: number, notBefore: number): Remains | undefined {
+  /** The first good record that begins in [from, to) and was stored at `notBefore` or later; reads all of it. */
+  search(from: number, to: number, notBefore: number): Remains | undefined {
     let offset = from;
     while (offset < to) {
       const wanted = Math.min(BLOCK_BYTES, to + RECORD_BYTES_MIN - offset);

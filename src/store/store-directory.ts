@@ -37,6 +37,24 @@ export function lockStore(disk: Disk, root: string): { release(): void } {
   }
 }
 
+/**
+ * Keeps brokers out while a store is only looked at, and changes nothing: without a lock file there is no broker, and
+ * where it may not be written none can start. Throws StoreError when a broker has the store.
+ */
+export function lockForReading(disk: Disk, root: string): { release(): void } {
+  const path = storePath.lock(root);
+  const nothing = { release: () => undefined };
+  if (disk.stat(path) === undefined) return nothing;
+  try {
+    return disk.lock(path);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    if (error.code === 'EACCES' || error.code === 'EROFS' || error.code === 'EPERM') return nothing;
+    if (error.code !== 'EAGAIN') throw error;
+    throw new StoreError(`${root} is in use by a broker (its lock file ${path} is locked): stop that one first`);
+  }
+}
+
 /** From now on a stop is a crash, until removeAbortFile. Durable. */
 export function createAbortFile(disk: Disk, root: string): void {
   if (hasAbortFile(disk, root)) return;

@@ -275,6 +275,16 @@ collisions('two roles with one name and id, or one name in two clusters', () => 
   ]);
 });
 
+collisions("a slave whose commit log files have another size than its master's, by itself or by storeMaxBytes", () => {
+  const slave = (more: string): string => `brokerName=a\nbrokerRole=SLAVE\nbrokerId=1\nlistenPort=2000\n${more}`;
+  assert.match(
+    errors(build({ namesrv: N, a: master(), b: slave('mappedFileSizeCommitLog=536870912') }))[0]!,
+    /b and its master a have different commit log files \(mappedFileSizeCommitLog=536870912 and 1073741824\): set it in both/,
+  );
+  assert.is(errors(build({ namesrv: N, a: master(), b: slave('storeMaxBytes=2g') })).length, 1);
+  assert.ok(build({ namesrv: N, a: master(), b: slave('storeMaxBytes=2g\nmappedFileSizeCommitLog=1073741824') }).ok);
+});
+
 const wholes = suite('topology: as a whole');
 
 wholes('may have a slave without its master and a SYNC_MASTER without a slave, which it says', () => {

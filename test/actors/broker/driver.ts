@@ -112,8 +112,14 @@ export class BrokerDriver {
   /** After every turn that did something. */
   onTurn: () => void = () => {};
   private readonly dialed = new Map<number, string>();
+  /** Of the day, where the broker is. */
+  hour = 0;
   private timeMs = 1_000_000;
-  private readonly clock: Clock = { now: () => 1.7e12 + this.timeMs, monotonic: () => this.timeMs, localHour: () => 0 };
+  private readonly clock: Clock = {
+    now: () => 1.7e12 + this.timeMs,
+    monotonic: () => this.timeMs,
+    localHour: () => this.hour,
+  };
   private core!: ThreadCore;
   /** Completions of syncs, called when the broker has nothing else to do. */
   private readonly synced: (() => void)[] = [];
@@ -393,6 +399,22 @@ export class BrokerDriver {
     const told = this.hosts[host].filter((one) => one.kind === kind);
     for (const one of told) this.hosts[host].splice(this.hosts[host].indexOf(one), 1);
     return told;
+  }
+
+  /** A queue host has forgotten what is older than the log. */
+  queueCleaned(host: 0 | 1, topic: string, fields: { queueId: number; minOffset: number; filesRemoved: number }): void {
+    const name = Buffer.from(topic);
+    const place = this.core.begin(
+      ACTOR.hosts[host]!,
+      ACTOR.broker,
+      brokerMessages.queueCleaned,
+      fields,
+      0,
+      name.length,
+    );
+    place.buffer.set(name, place.at);
+    this.core.end(name.length);
+    this.settle();
   }
 
   /** Time passes in steps, so that timers fire when they are due. */

@@ -1,12 +1,13 @@
 /**
  * config/*.json of a store, in Apache's format: topics.json and subscriptionGroup.json are written at the end of a batch
- * that changed them, consumerOffset.json every flushConsumerOffsetInterval (first after 10 s) and at the end,
- * delayOffset.json is kept as it was found or as the master sent it.
+ * that changed them, consumerOffset.json every flushConsumerOffsetInterval and at the end, delayOffset.json when somebody
+ * has a new one.
  *
- *     write   x.json.tmp, then x.json becomes x.json.bak, then x.json.tmp becomes x.json
+ *     write   x.json.tmp, sync it, then x.json becomes x.json.bak, then x.json.tmp becomes x.json
  *     read    x.json; missing, empty or unreadable: x.json.bak
  *
- * A crash in between leaves x.json.bak to start from. Source: ConfigManager.java, MixAll.string2File.
+ * A crash in between leaves x.json.bak to start from, and a power loss no torn file. Offsets are synced on the I/O thread
+ * and their new name is not synced: a power loss may bring back what was there before. Source: ConfigManager.java, MixAll.string2File.
  */
 import { DiskError } from '../../base/disk.js';
 import { StartError } from '../../base/start-error.js';
@@ -21,7 +22,6 @@ import type { Context } from '../../runtime/actor.js';
 import { makeDurableDirectory } from '../../store/directories.js';
 import type { BrokerState } from './state.js';
 
-const FIRST_OFFSETS_MS = 10_000;
 /** A failed write is tried again after this, and logged each time. */
 const RETRY_MS = 1_000;
 
@@ -32,6 +32,12 @@ const FILE = {
   delayOffsets: 'delayOffset.json',
 } as const;
 
+interface Replacement {
+  readonly text: string;
+  /** Whether it is in place. */
+  readonly onEnd: (isWritten: boolean) => void;
+}
+
 export class ConfigFiles {
   /** Content of delayOffset.json: what GET_ALL_DELAY_OFFSET answers. */
   delayOffsets = encodeText(delayOffsetTable, { dataVersion: undefined, offsetTable: new Map() });
@@ -39,6 +45,9 @@ export class ConfigFiles {
   private groupsDirty = false;
   /** After a failure: no write before this, monotonic ms. */
   private notBeforeMs = 0;
+  /** Files on their way to the disk, each with what is to follow. */
+  private readonly replacing = new Map<string, Replacement | undefined>();
+  private isClosed = false;
 
   constructor(
     private readonly context: Context,
@@ -62,7 +71,7 @@ export class ConfigFiles {
     }
     const delayOffsets = this.readText(FILE.delayOffsets, delayOffsetTable);
     if (delayOffsets !== undefined) this.delayOffsets = delayOffsets.text;
-    this.flushOffsetsLater(state, FIRST_OFFSETS_MS);
+    this.flushOffsetsLater(state);
   }
 
   /** The topic table is to be written at the end of this batch. */
@@ -78,7 +87,12 @@ export class ConfigFiles {
 
   /** What the master sent: written as it is. */
   replaceDelayOffsets(text: string): void {
-    if (text !== this.delayOffsets && this.attempt(FILE.delayOffsets, () => text, false)) this.delayOffsets = text;
+    if (text === this.delayOffsets) return;
+    const onEnd = (isWritten: boolean): void => {
+      if (isWritten) this.delayOffsets = text;
+    };
+    if (this.isClosed) onEnd(this.attempt(FILE.delayOffsets, () => text));
+    else this.replaceLater(FILE.delayOffsets, { text, onEnd });
   }
 
   /** At the end of a batch: writes the tables that changed in it. */
@@ -86,10 +100,10 @@ export class ConfigFiles {
     if (!this.topicsDirty && !this.groupsDirty) return;
     if (this.context.clock.monotonic() < this.notBeforeMs) return;
     const { topics, groups } = state;
-    if (this.topicsDirty && this.attempt(FILE.topics, () => topicsText(topics, 'pretty'), true)) {
+    if (this.topicsDirty && this.attempt(FILE.topics, () => topicsText(topics, 'pretty'))) {
       this.topicsDirty = false;
     }
-    if (this.groupsDirty && this.attempt(FILE.groups, () => groupsText(groups, 'pretty'), true)) {
+    if (this.groupsDirty && this.attempt(FILE.groups, () => groupsText(groups, 'pretty'))) {
       this.groupsDirty = false;
     }
   }
@@ -98,32 +112,67 @@ export class ConfigFiles {
   close(state: BrokerState): void {
     this.notBeforeMs = 0;
     this.flush(state);
-    this.flushOffsets(state);
+    this.isClosed = true;
+    const { offsets } = state;
+    // Nothing that is under way is awaited: it is written again. The schedule does so after this.
+    const isUnderWay = this.replacing.has(FILE.offsets);
+    this.replacing.clear();
+    if (!offsets.isDirty && !isUnderWay) return;
+    if (this.attempt(FILE.offsets, () => offsetsText(offsets, 'pretty'))) offsets.isDirty = false;
   }
 
-  private flushOffsetsLater(state: BrokerState, delayMs: number): void {
-    this.context.after(delayMs, () => {
+  private flushOffsetsLater(state: BrokerState): void {
+    this.context.after(state.settings.flushConsumerOffsetInterval, () => {
       this.flushOffsets(state);
-      this.flushOffsetsLater(state, state.settings.flushConsumerOffsetInterval);
+      this.flushOffsetsLater(state);
     });
   }
 
   private flushOffsets({ offsets }: BrokerState): void {
     if (!offsets.isDirty) return;
-    // Not synced, as in Apache: the next interval writes it anew, and the backup is older than one.
-    if (this.attempt(FILE.offsets, () => offsetsText(offsets, 'pretty'), false)) offsets.isDirty = false;
+    offsets.isDirty = false;
+    const onEnd = (isWritten: boolean): void => {
+      if (!isWritten) offsets.isDirty = true;
+    };
+    this.replaceLater(FILE.offsets, { text: offsetsText(offsets, 'pretty'), onEnd });
+  }
+
+  /** The same as `replace`, waiting for the device elsewhere; while one is under way the newest text waits for it. */
+  private replaceLater(name: string, replacement: Replacement): void {
+    if (this.replacing.has(name)) {
+      this.replacing.set(name, replacement);
+      return;
+    }
+    const { disk } = this.context;
+    const path = `${this.directory}/${name}`;
+    const done = (error: DiskError | undefined): void => {
+      // Closed meanwhile, and written there.
+      if (!this.replacing.has(name)) return;
+      const next = this.replacing.get(name);
+      this.replacing.delete(name);
+      const failure = error ?? failureOf(() => this.moveIntoPlace(path));
+      replacement.onEnd(failure === undefined);
+      if (failure !== undefined) this.reportFailure(name, failure);
+      if (next !== undefined) this.replaceLater(name, next);
+    };
+    this.replacing.set(name, undefined);
+    const failure = failureOf(() => {
+      disk.writeFile(`${path}.tmp`, replacement.text);
+      const file = disk.open(`${path}.tmp`);
+      try {
+        file.syncLater(done);
+      } finally {
+        file.close();
+      }
+    });
+    if (failure !== undefined) done(failure);
   }
 
   /** False when the disk refuses: what is in memory goes on serving, and is written later. */
-  private attempt(name: string, text: () => string, isSynced: boolean): boolean {
-    try {
-      this.replace(`${this.directory}/${name}`, text(), isSynced);
-      return true;
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.reportFailure(name, error);
-      return false;
-    }
+  private attempt(name: string, text: () => string): boolean {
+    const failure = failureOf(() => this.replace(`${this.directory}/${name}`, text()));
+    if (failure !== undefined) this.reportFailure(name, failure);
+    return failure === undefined;
   }
 
   private reportFailure(name: string, error: DiskError): void {
@@ -132,21 +181,24 @@ export class ConfigFiles {
     this.context.after(RETRY_MS, () => this.context.touch());
   }
 
-  private replace(path: string, text: string, isSynced: boolean): void {
+  private replace(path: string, text: string): void {
     const { disk } = this.context;
     const temporary = `${path}.tmp`;
     disk.writeFile(temporary, text);
-    if (isSynced) {
-      const file = disk.open(temporary);
-      try {
-        file.sync();
-      } finally {
-        file.close();
-      }
+    const file = disk.open(temporary);
+    try {
+      file.sync();
+    } finally {
+      file.close();
     }
+    this.moveIntoPlace(path);
+    disk.syncDirectory(this.directory);
+  }
+
+  private moveIntoPlace(path: string): void {
+    const { disk } = this.context;
     if (disk.stat(path) !== undefined) disk.rename(path, `${path}.bak`);
-    disk.rename(temporary, path);
-    if (isSynced) disk.syncDirectory(this.directory);
+    disk.rename(`${path}.tmp`, path);
   }
 
   private read<T>(name: string, codec: Codec<T>): T | undefined {
@@ -176,6 +228,17 @@ export class ConfigFiles {
     }
     if (problems.length === 0) return undefined;
     throw new StartError(`${this.context.name}: ${problems.join('; ')}: repair it, or move it away to start without`);
+  }
+}
+
+/** What the disk refused; undefined when it did not. */
+function failureOf(action: () => void): DiskError | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DiskError) return error;
+    throw error;
   }
 }
 

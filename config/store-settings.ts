@@ -26,9 +26,6 @@ import {
 } from './setting.js';
 import { defaultIndexEntries, defaultIndexSlots, defaultLogFileBytes, defaultQueueFileBytes } from './store-sizes.js';
 
-const REPLICATION = 'replication between processes';
-const QUERIES = 'message queries';
-
 const NO_POOL = without('messages are written to the file itself, which is what the pool does later');
 const NO_MAPPING = without('files are not memory-mapped');
 const SCHEDULE = without('deliveries never wait for each other: what is due is appended in portions');
@@ -97,8 +94,8 @@ export const storeSettings = {
     later('recovery after power loss'),
     'Recovery starts where the index is complete, too.',
   ),
-  maxMsgsNumBatch: int(64, later(QUERIES), 'Most messages that a query by key returns.', { min: 1 }),
-  defaultQueryMaxNum: int(32, later(QUERIES), 'Most messages that a query by unique key returns.', { min: 1 }),
+  maxMsgsNumBatch: int(64, effective, 'Most messages that a query by key returns.', { min: 1 }),
+  defaultQueryMaxNum: int(32, effective, 'Most messages that a query by unique key returns.', { min: 1 }),
   checkCRCOnRecover: flag(true, effective, 'Recovery checks the checksum of every body that it reads.'),
   enableConsumeQueueExt: flag(
     false,
@@ -209,14 +206,14 @@ export const storeSettings = {
   }),
   haListenPort: int(10_912, without('always listenPort + 1, as in Apache 4.x'), 'Port for slaves.', { max: 65_535 }),
   haMasterAddress: {
-    ...text('', later(REPLICATION), "Replication address of the master, in place of the name server's answer."),
+    ...text('', effective, "Replication address of the master, in place of the name server's answer."),
     type: 'address',
     allowed: 'host:port',
     parse: (value: string) => (value === '' || parseAddress(value) !== undefined ? value : undefined),
   },
-  haSendHeartbeatInterval: millis(5000, later(REPLICATION), 'Silence after which a heartbeat is sent.'),
-  haHousekeepingInterval: millis(20_000, later(REPLICATION), 'Silence after which a connection is closed.'),
-  haTransferBatchSize: bytes(32_768, later(REPLICATION), 'Most bytes that are sent to a slave at once.', { min: 1 }),
+  haSendHeartbeatInterval: millis(5000, effective, 'Silence after which a heartbeat is sent.'),
+  haHousekeepingInterval: millis(20_000, effective, 'Silence after which a connection is closed.'),
+  haTransferBatchSize: bytes(32_768, effective, 'Most bytes that are sent to a slave at once.', { min: 1 }),
   duplicationEnable: flag(false, without('nothing in Apache confirms duplicates'), 'Dispatch what duplicates confirm.'),
 
   // Delay schedule.

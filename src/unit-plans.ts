@@ -96,6 +96,7 @@ function brokerUnit(environment: ClusterEnvironment, index: number): UnitPlan {
     settings: settings(),
     front,
     broker: own.actor,
+    window: windows[index],
     waitsForMaster: own.master !== undefined,
   }));
   const broker = actorPlan(

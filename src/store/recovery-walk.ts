@@ -51,6 +51,9 @@ export class RecoveryWalk {
   storeTimestamp: number;
   /** Of the record before the last. */
   earlierStoreTimestamp = 0;
+  /** Offset of the last record and of the one before it; -1 when there was none. */
+  lastRecordOffset = -1;
+  earlierRecordOffset = -1;
   /** Offset of the last record if its properties end with a zero, else -1. */
   suspectAt = -1;
   /** A queue misses entries before the record at this offset; -1 if none does. */
@@ -122,6 +125,8 @@ export class RecoveryWalk {
     this.visited++;
     this.earlierStoreTimestamp = this.storeTimestamp;
     this.storeTimestamp = record.storeTimestamp;
+    this.earlierRecordOffset = this.lastRecordOffset;
+    this.lastRecordOffset = record.offset;
     const lastByte = record.propertiesAt + record.propertiesBytes - 1;
     this.suspectAt = record.propertiesBytes > 0 && record.buffer[lastByte] === 0 ? record.offset : -1;
     if (record.physicalOffset !== record.offset) this.misplaced++;

@@ -100,6 +100,8 @@ export interface RecoveredStore {
   readonly queues: readonly RecoveredQueue[];
   /** Store time of the newest message; 0 in an empty store. */
   readonly lastStoreTimestamp: number;
+  /** Of the newest message; -1 in an empty store. */
+  readonly lastRecordOffset: number;
   /** There was an abort file, or log and queues disagreed. */
   readonly abnormal: boolean;
   /** Bytes from here on were removed: a torn tail, or worse (see problems). */
@@ -267,6 +269,7 @@ class Recovery {
       endOffset: end.offset,
       queues,
       lastStoreTimestamp,
+      lastRecordOffset: this.walk.lastRecordOffset,
       abnormal: this.abnormal,
       truncatedFrom: end.isCut ? end.offset : undefined,
       problems: this.problems,
@@ -385,6 +388,7 @@ class Recovery {
     if (suspectAt < 0 || end.stop === 'end') return end;
     this.queues.truncateFrom(suspectAt);
     this.walk.storeTimestamp = this.walk.earlierStoreTimestamp;
+    this.walk.lastRecordOffset = this.walk.earlierRecordOffset;
     return { ...end, stop: 'bad', offset: suspectAt, problem: 'zeros in topic or properties' };
   }
 

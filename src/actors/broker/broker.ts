@@ -27,6 +27,7 @@ import { LogWindow } from '../../store/log-window.js';
 import type { RecoveredStore } from '../../store/recovery.js';
 import { createAbortFile, removeAbortFile, storePath } from '../../store/store-directory.js';
 import { frontMessages } from '../front/messages.js';
+import { haMessages } from '../ha/messages.js';
 import { queueMessages } from '../queue/messages.js';
 import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
 import { onConnectionClosed, scanExpired } from './client-events.js';
@@ -41,6 +42,7 @@ import { FlushMarks } from './flush-marks.js';
 import { GroupTable } from './group-table.js';
 import { wantGroup } from './groups.js';
 import { tellHa, tellLogRange } from './log-range.js';
+import { checkMaster } from './master-check.js';
 import { brokerMessages } from './messages.js';
 import { writeOffsetMovedEvent } from './offset-moved.js';
 import { OffsetSearches } from './offset-searches.js';
@@ -95,6 +97,9 @@ export const brokerActor = actor('broker', {
     queueCleaned: onQueueCleaned,
     replicated: onReplicated,
     follow: (state: BrokerState, m: Message<'follow'>) => state.replication.follow(state, m.from, m.end),
+    append: (state: BrokerState, m: Message<'append'>) =>
+      state.replication.append(m.offset, m.buffer, m.start, m.end - m.start),
+    checkMaster: onCheckMaster,
   },
   endOfBatch,
   close,
@@ -185,7 +190,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     replicatedOffset: 0,
     connectedSlaves: 0,
     retention: new Retention(),
-    replication: new Replication({ context, log, reader, settings, options }, recovered.endOffset),
+    replication: new Replication({ context, log, reader, settings, options }, recovered),
     schedule: new Schedule(context, settings.messageDelayLevel),
     topics: new TopicTable(),
     groups: new GroupTable(clock.now()),
@@ -357,6 +362,16 @@ function onReplicated(state: BrokerState, m: Message<'replicated'>): void {
   state.connectedSlaves = m.slaves;
 }
 
+function onCheckMaster(state: BrokerState, { connection }: Message<'checkMaster'>): void {
+  const { context, options } = state;
+  checkMaster(state, (problem) => {
+    const text = Buffer.from(problem);
+    const place = context.begin(options.ha, haMessages.masterChecked, { connection }, 0, text.length);
+    text.copy(place.buffer, place.at);
+    context.end(text.length);
+  });
+}
+
 // ---- the end of a batch
 
 function endOfBatch(state: BrokerState): void {
@@ -374,6 +389,7 @@ function endOfBatch(state: BrokerState): void {
       refuseUnwritten(state);
     }
   }
+  state.replication.endOfBatch(state);
   if (log.writtenOffset === log.endOffset) dispatcher.flush();
   state.replication.catchUp(state);
   releaseAnswers(state);

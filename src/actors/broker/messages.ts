@@ -60,4 +60,8 @@ export const brokerMessages = messageTable({
   replicated: { id: 24, lane: 'reply', fields: { offset: 'offset', slaves: 'i32' } },
   /** Slave in the master's process: the log is in the master's window or files up to `end`; append from there. */
   follow: { id: 25, lane: 'reply', fields: { from: 'offset', end: 'offset' } },
+  /** Slave: bytes of the master's log from `offset` on, cut anywhere; they follow each other. */
+  append: { id: 41, lane: 'reply', fields: { offset: 'offset' }, bytes: true },
+  /** Slave: whether the master of another process has the log that this one continues. Answered masterChecked. */
+  checkMaster: { id: 42, lane: 'reply', fields: { connection: 'i32' } },
 });

@@ -18,6 +18,8 @@ import type { NewMessage } from './store-message.js';
 /** A larger record gets a buffer of its own. */
 const KEPT_BYTES = MIB;
 const FIRST_BYTES = 64 * 1024;
+/** Of a record, beside its body. */
+const BESIDE_BODY_BYTES_MAX = 64 * 1024;
 
 /** The record that was read last; ranges are positions in `buffer`. Reused: use it up before the next read. */
 export class RecordAt extends RecordFields {
@@ -62,7 +64,8 @@ const record = new RecordAt();
 export function readRecord(state: BrokerState, offset: number, sizeBytes: number): RecordAt | undefined {
   const { log, reader } = state;
   const isInside = offset >= log.minOffset && sizeBytes >= RECORD_BYTES_MIN && offset + sizeBytes <= log.writtenOffset;
-  if (!isInside || sizeBytes > log.maxReserveBytes) return undefined;
+  // What a body says of its own making must not make this broker take gigabytes for it.
+  if (!isInside || sizeBytes > state.settings.maxMessageSize + BESIDE_BODY_BYTES_MAX) return undefined;
   record.makeRoom(sizeBytes);
   if (!reader.read(offset, sizeBytes, record.buffer, 0)) return undefined;
   const { status, size } = checkRecord(record.buffer, record.view, 0, sizeBytes, false);

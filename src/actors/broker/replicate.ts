@@ -8,6 +8,7 @@ import { type LogBytes, LogScanner, type ScannedRecord } from '../../store/log-s
 import type { ActorId } from '../../runtime/actor.js';
 import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
+import type { RecoveredStore } from '../../store/recovery.js';
 import { MIB } from '../../base/units.js';
 import { haMessages } from '../ha/messages.js';
 import { beginAnew } from './begin-anew.js';
@@ -25,7 +26,13 @@ export class Replication {
   private dispatched: number;
   /** Store time of the record dispatched last, ms; 0 before the first. */
   private newestTimestamp = 0;
+  /** Of the last whole record in the log of a slave; -1 when there is none. */
+  lastRecordOffset: number;
   private isScheduled = false;
+  /** Since the last endOfBatch. */
+  private hasAppended = false;
+  /** The last piece could not be appended. */
+  private hasFailed = false;
   /** Hosts without room that a turn is to come for. */
   private readonly awaited = new Set<ActorId>();
   private readonly scanner: LogScanner;
@@ -35,10 +42,11 @@ export class Replication {
 
   constructor(
     private readonly state: Pick<BrokerState, 'context' | 'log' | 'reader' | 'settings' | 'options'>,
-    startAt: number,
+    { endOffset, lastRecordOffset }: RecoveredStore,
   ) {
     const { context, reader, settings, options } = state;
-    this.dispatched = startAt;
+    this.dispatched = endOffset;
+    this.lastRecordOffset = lastRecordOffset;
     this.scanner = new LogScanner({
       fileBytes: settings.mappedFileSizeCommitLog,
       delayLevelsMs: settings.messageDelayLevel,
@@ -70,6 +78,39 @@ export class Replication {
     }
     this.target = end;
     this.advance(broker);
+  }
+
+  /** A piece of the log of a master of another process. */
+  append(offset: number, bytes: Buffer, at: number, length: number): void {
+    const { log, context } = this.state;
+    if (log.endOffset === 0 && offset > 0 && log.files.count === 0) {
+      log.beginAt(offset);
+      this.dispatched = offset;
+    }
+    // What still comes behind a piece that could not be appended; its connection is closed already.
+    if (offset !== log.endOffset)
+      return this.hasFailed ? undefined : this.appendFailed(beginProblem(offset, log.endOffset));
+    this.hasFailed = false;
+    if (!log.appendRaw(bytes, at, length)) return this.appendFailed(log.failure!.message);
+    this.hasAppended = true;
+    context.touch();
+  }
+
+  private appendFailed(why: string): void {
+    const { context, options } = this.state;
+    const text = Buffer.from(why);
+    const place = context.begin(options.ha, haMessages.appendFailed, {}, 0, text.length);
+    text.copy(place.buffer, place.at);
+    context.end(text.length);
+    this.hasFailed = true;
+  }
+
+  /** Dispatches and acknowledges what `append` took during the batch. */
+  endOfBatch(broker: BrokerState): void {
+    if (!this.hasAppended) return;
+    this.hasAppended = false;
+    this.dispatchAppended(broker);
+    this.state.context.send(this.state.options.ha, haMessages.appended, { end: this.state.log.endOffset });
   }
 
   /** Appends and dispatches a chunk; comes back in the next turn while there is more. */
@@ -114,15 +155,20 @@ export class Replication {
 
   /** Dispatches whole records up to the end of the log. */
   private dispatchAppended(broker: BrokerState): void {
-    const { log } = this.state;
+    const { log, settings } = this.state;
+    let hasNew = false;
     const result = this.scanner.scan(this.ownBytes, this.dispatched, log.endOffset, false, (record) => {
       this.dateFinished(record);
       dispatchRecord(broker, record, undefined);
+      this.lastRecordOffset = record.offset;
+      hasNew = true;
     });
     if (result.stop === 'bad') {
       throw new Error(`replicated log has no record at ${result.offset}: ${result.problem}`);
     }
     this.dispatched = result.offset;
+    if (hasNew) broker.flushMarks.written(log.writtenOffset, this.newestTimestamp);
+    if (settings.flushDiskType === 'SYNC_FLUSH') broker.flusher.request();
   }
 
   /**
@@ -173,6 +219,12 @@ export class Replication {
 }
 
 const RETRY_MS = 1_000;
+
+function beginProblem(offset: number, end: number): string {
+  return end === 0
+    ? `the master's log begins at ${offset}, and there are files in the own log's directory: remove them`
+    : `the master sends its log from ${offset}, the own one ends at ${end}`;
+}
 
 /**
  * Notes the entry of a record that is in the log already, and its keys. With `host`: only for queues of that host, and

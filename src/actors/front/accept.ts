@@ -16,7 +16,7 @@ const DEAF: SocketEvents = { onData: () => undefined, onDrained: () => undefined
 
 /** Takes a connection that came in by one of a unit's ports. */
 export function accept(state: FrontState, unit: Unit, portKind: number, socket: Socket): SocketEvents {
-  const refused = refusalOf(state, unit, portKind, socket);
+  const refused = refusalOf(state, unit, socket);
   if (refused !== undefined) {
     unit.counters.refused(refused).add(1);
     socket.destroy(`refused: ${refused}`);
@@ -25,6 +25,9 @@ export function accept(state: FrontState, unit: Unit, portKind: number, socket: 
   state.acceptedCount++;
   const connection = add(state, unit, portKind, socket);
   connection.isCounted = true;
+  // Both sides of a replication link look after it themselves.
+  connection.isStream = portKind === PORT_KIND.ha;
+  connection.mayBeSilent = connection.isStream;
   // Announced as soon as there is room for it, and before that nothing of it is handed on.
   state.stalls.add(connection, connection.owner);
   return eventsOf(state, connection);
@@ -77,15 +80,10 @@ function announce(state: FrontState, connection: Connection): void {
   state.context.send(connection.owner, connectionMessages.opened, { connection: connection.id, value });
 }
 
-function refusalOf(state: FrontState, unit: Unit, portKind: number, socket: Socket): RefuseReason | undefined {
+function refusalOf(state: FrontState, unit: Unit, socket: Socket): RefuseReason | undefined {
   const remote = remoteOf(socket);
   const { role } = unit.options;
   if (unit.ports === undefined || state.isDraining) return 'not_serving';
-  if (portKind === PORT_KIND.ha) {
-    const text = 'a connection to the HA port was closed: replication to other processes comes with a later version';
-    state.log.warn('replication', text, { unit: role, remote });
-    return 'replication';
-  }
   const { maxConnections } = state.options;
   if (state.acceptedCount < maxConnections) return undefined;
   state.log.warn('limit', 'a connection was refused: there are as many as allowed', {

@@ -36,5 +36,12 @@ export const connectionRows = {
 
 export const connectionMessages = messageTable(connectionRows);
 
+/** Connections without frames (the HA port's, and dials that ask for one): their bytes, cut anywhere. */
+export const streamRows = {
+  bytes: { id: 7, fields: { connection: 'i32' }, bytes: true },
+} as const;
+
+export const streamMessages = messageTable(streamRows);
+
 /** Which of a unit's ports a frame came in by. */
 export const PORT_KIND = { main: 0, vip: 1, ha: 2, dialed: 3 } as const;

@@ -32,6 +32,8 @@ export class Connection {
   isLoopback = false;
   /** Exempt from the idle time-out. */
   mayBeSilent = false;
+  /** Has no frames: its bytes are handed on as they come. */
+  isStream = false;
   /** Counts against maxConnections. */
   isCounted = false;
   readonly input = new FrameInput();

@@ -21,7 +21,7 @@ export const CLOSE_REASONS = {
 export type CloseReason = keyof typeof CLOSE_REASONS;
 
 /** Why connections are not accepted. */
-export type RefuseReason = 'limit' | 'replication' | 'not_serving';
+export type RefuseReason = 'limit' | 'not_serving';
 
 export class UnitCounters {
   readonly connections: Gauge;

@@ -4,6 +4,7 @@ import { acceptLoopback, addDialed, eventsOf } from './accept.js';
 import { connectionMessages, PORT_KIND } from './connection-messages.js';
 import { type Connection, Phase } from './connection.js';
 import { addressOf } from './hosts.js';
+import type { Dial } from './messages.js';
 import type { FrontState } from './state.js';
 import type { Unit } from './unit.js';
 
@@ -11,14 +12,14 @@ const CONNECT_TIMEOUT_MS = 3000;
 /** `dialed.peerActor` of a connection to another process. */
 const NO_ACTOR = -1;
 
-export function dial(state: FrontState, owner: ActorId, token: number, host: string, port: number): void {
+export function dial(state: FrontState, owner: ActorId, token: number, { host, port, isStream }: Dial): void {
   for (const unit of state.units) {
     const portKind = unit.portKindAt(host, port);
     if (portKind < 0) continue;
     dialOwn(state, owner, token, unit, portKind, host, port);
     return;
   }
-  dialOut(state, owner, token, host, port);
+  dialOut(state, owner, token, host, port, isStream === true);
 }
 
 function dialOwn(
@@ -41,7 +42,14 @@ function dialOwn(
   announce(state, connection, token, accepted.owner, accepted.id);
 }
 
-function dialOut(state: FrontState, owner: ActorId, token: number, host: string, port: number): void {
+function dialOut(
+  state: FrontState,
+  owner: ActorId,
+  token: number,
+  host: string,
+  port: number,
+  isStream: boolean,
+): void {
   const { context } = state;
   // The events come in later turns.
   const socket = context.network.connect(host, port, CONNECT_TIMEOUT_MS, {
@@ -57,6 +65,8 @@ function dialOut(state: FrontState, owner: ActorId, token: number, host: string,
     },
   });
   const connection = addDialed(state, owner, socket);
+  connection.isStream = isStream;
+  connection.mayBeSilent = isStream;
   const events = eventsOf(state, connection);
 }
 

@@ -126,7 +126,7 @@ function onClose(state: State, message: MessageOf<typeof frontMessages, 'close'>
 }
 
 function onDial(state: State, message: MessageOf<typeof frontMessages, 'dial'>): void {
-  dial(state, message.source, message.token, message.value.host, message.value.port);
+  dial(state, message.source, message.token, message.value);
 }
 
 /** Units without listeners are opened and closed like others: there is nothing to do for them. */
@@ -151,8 +151,8 @@ function onDrain(state: State): void {
   state.isDraining = true;
   for (const unit of state.units) unit.stopAccepting();
   for (const connection of state.connections.values()) {
-    // Actors still have to talk to each other and to what they dialed, to say good-bye.
-    if (connection.unit === undefined || connection.isLoopback) continue;
+    // Actors still have to talk to each other and to what they dialed, to say good-bye; slaves still acknowledge.
+    if (connection.unit === undefined || connection.isLoopback || connection.isStream) continue;
     connection.isHeld = true;
     updateReading(connection);
   }

@@ -2,7 +2,8 @@
  * From socket chunks to frames in the rings of actors. Every byte is copied once, from the chunk into the ring; what has
  * to wait stays in its chunk, and its connection is not read meanwhile.
  */
-import { connectionMessages } from './connection-messages.js';
+import { KIB } from '../../base/units.js';
+import { connectionMessages, streamMessages } from './connection-messages.js';
 import { closeConnection, updateReading } from './closing.js';
 import { type Connection, NOBODY, Phase, remoteOf } from './connection.js';
 import type { CloseReason } from './counters.js';
@@ -19,6 +20,9 @@ const PROBLEM_REASONS: Readonly<Record<number, CloseReason>> = {
   [FrameProblem.UNKNOWN_SERIALIZATION]: 'serialization',
 };
 
+/** Of a stream, handed on at once. */
+const STREAM_PIECE_BYTES = 256 * KIB;
+
 /** A chunk has arrived. */
 export function receive(state: FrontState, connection: Connection, chunk: Buffer): void {
   // Lingering connections are read only to find their end.
@@ -34,6 +38,7 @@ export function forward(state: FrontState, connection: Connection): void {
   const { context, router, stalls, frame } = state;
   const { input, counters } = connection;
   if (connection.isHeld) return;
+  if (connection.isStream) return forwardStream(state, connection);
   frame.connection = connection.id;
   frame.portKind = connection.portKind;
   frame.receivedMs = context.clock.now();
@@ -57,6 +62,24 @@ export function forward(state: FrontState, connection: Connection): void {
     counters.frameBytesIn.add(frameBytes);
     connection.partialSinceMs = 0;
     if (connection.reservedBytes > 0) connection.budget.release(connection);
+  }
+}
+
+const stream = { connection: 0 };
+
+function forwardStream({ context, stalls }: FrontState, connection: Connection): void {
+  const { id, input, owner, counters } = connection;
+  stream.connection = id;
+  while (input.bytes > 0) {
+    if (!stalls.mayPass(owner)) {
+      counters.inputStalls.add(1);
+      return stalls.add(connection, owner);
+    }
+    const bytes = Math.min(input.bytes, STREAM_PIECE_BYTES);
+    const place = context.begin(owner, streamMessages.bytes, stream, 0, bytes);
+    input.copy(0, bytes, place.buffer, place.at);
+    context.end(bytes);
+    input.skip(bytes);
   }
 }
 

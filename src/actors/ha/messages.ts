@@ -1,9 +1,10 @@
 /** What an HA actor understands. A slave dials its master's HA port; a dial within one process replicates without bytes. */
 import { messageTable } from '../../runtime/message.js';
-import { connectionRows } from '../front/connection-messages.js';
+import { connectionRows, streamRows } from '../front/connection-messages.js';
 
 export const haMessages = messageTable({
   ...connectionRows,
+  ...streamRows,
 
   // ---- from the own broker actor
   /** The commit log was written up to `end` (its smallest offset is `minOffset`). */
@@ -14,6 +15,10 @@ export const haMessages = messageTable({
   rejoin: { id: 19, lane: 'reply' },
   /** Slave: where the master's HA port is, learnt from a name server. Bytes: `host:port`. */
   masterAddress: { id: 18, lane: 'reply', bytes: true },
+  /** Slave: answer to checkMaster. Bytes: why the logs cannot be joined; none when they can. */
+  masterChecked: { id: 20, lane: 'reply', fields: { connection: 'i32' }, bytes: true },
+  /** Slave: what came from the master cannot be appended. Bytes: why. */
+  appendFailed: { id: 21, lane: 'reply', bytes: true },
 
   // ---- between the HA actors of one process, over a synthetic connection (ids of the two ends)
   /** Slave to master: this connection is served from shared memory; my log ends at `end`. */

@@ -1,6 +1,7 @@
 /** What an HA actor is started with; structured-cloneable. */
 import type { BrokerSettings } from '../../../config/schema.js';
 import type { ActorId } from '../../runtime/actor.js';
+import type { RingMemory } from '../../runtime/ring.js';
 
 export interface HaOptions {
   /** Name of the unit, for messages: `broker-a-s`. */
@@ -8,6 +9,8 @@ export interface HaOptions {
   readonly settings: BrokerSettings;
   readonly front: ActorId;
   readonly broker: ActorId;
+  /** The own log's window: of a master. */
+  readonly window: RingMemory | undefined;
   /** A slave counts as ready only when it has everything that its master had when it connected. */
   readonly waitsForMaster: boolean;
 }

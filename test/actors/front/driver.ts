@@ -4,7 +4,7 @@
  *
  *     thread 0 front | thread 1 namesrv, broker-a, its queue hosts and HA actor | thread 2 broker-b
  */
-import { connectionRows, PORT_KIND } from '../../../src/actors/front/connection-messages.js';
+import { connectionRows, PORT_KIND, streamRows } from '../../../src/actors/front/connection-messages.js';
 import { frontActor } from '../../../src/actors/front/front.js';
 import { frontMessages } from '../../../src/actors/front/messages.js';
 import type { FrontOptions, UnitListeners } from '../../../src/actors/front/options.js';
@@ -49,7 +49,7 @@ export const ID = {
 export const UNIT = { front: 0, namesrv: 1, brokerA: 2, brokerB: 3 } as const;
 export const PORT = { namesrv: 9876, brokerA: 10911, brokerB: 10921 } as const;
 
-const tables = messageTable(connectionRows);
+const tables = messageTable({ ...connectionRows, ...streamRows });
 type Message<K extends keyof typeof tables> = MessageOf<typeof tables, K>;
 
 export type Heard =
@@ -62,6 +62,7 @@ export type Heard =
       readonly bytes: Buffer;
       readonly receivedMs: number;
     }
+  | { readonly kind: 'bytes'; readonly connection: number; readonly bytes: Buffer }
   | {
       readonly kind: 'dialed';
       readonly token: number;
@@ -83,6 +84,9 @@ const recorder = actor<Heard[], typeof tables, { readonly heard: Heard[] }>('rec
     },
     opened: (heard: Heard[], { connection, value }: Message<'opened'>) => {
       heard.push({ kind: 'opened', connection, remote: `${value.remoteAddress}:${value.remotePort}` });
+    },
+    bytes: (heard: Heard[], { connection, buffer, start, end }: Message<'bytes'>) => {
+      heard.push({ kind: 'bytes', connection, bytes: Buffer.from(buffer.subarray(start, end)) });
     },
     closed: (heard: Heard[], { connection }: Message<'closed'>) => heard.push({ kind: 'closed', connection }),
     dialed: (heard: Heard[], { token, connection, peerActor, peerConnection }: Message<'dialed'>) => {

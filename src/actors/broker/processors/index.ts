@@ -2,9 +2,10 @@
  * Every request of the broker but sends, by code. What the table does not have is REQUEST_CODE_NOT_SUPPORTED, as in
  * Apache; so are pulls on the VIP port. Source: BrokerController.registerProcessor, AdminBrokerProcessor.java.
  */
+import { DiskError } from '../../../base/disk.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import type { BrokerState, Connection } from '../state.js';
-import { answer, fail, type Handler, LATER } from './answer.js';
+import { answer, fail, type Handler, LATER, type Request } from './answer.js';
 import { clientCallProcessors } from './client-calls.js';
 import { cleanUpProcessors } from './clean-up.js';
 import { clientProcessors } from './clients.js';
@@ -14,6 +15,7 @@ import { groupProcessors } from './groups.js';
 import { lockProcessors } from './locks.js';
 import { offsetProcessors } from './offsets.js';
 import { progressProcessors } from './progress.js';
+import { queryProcessors } from './queries.js';
 import { resetOffsetProcessors } from './reset-offset.js';
 import { sendBackProcessors } from '../send-back.js';
 import { runtimeProcessors } from './runtime-info.js';
@@ -23,6 +25,7 @@ const processors: ReadonlyMap<number, Handler> = new Map([
   ...clientProcessors,
   ...sendBackProcessors,
   ...offsetProcessors,
+  ...queryProcessors,
   ...resetOffsetProcessors,
   ...clientCallProcessors,
   ...lockProcessors,
@@ -44,6 +47,17 @@ export function handleRequest(state: BrokerState, connection: Connection, body: 
     answer(state, connection, fail(ResponseCode.REQUEST_CODE_NOT_SUPPORTED, text));
     return;
   }
-  const result = handler(state, { connection, body });
+  const result = handled(handler, state, { connection, body });
   if (result !== LATER) answer(state, connection, result);
+}
+
+/** A disk that fails while something is looked up fails the request, not the broker. */
+function handled(handler: Handler, state: BrokerState, request: Request): ReturnType<Handler> {
+  try {
+    return handler(state, request);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    state.context.log.error(`a request failed: ${error.message}`, { code: state.scan.code });
+    return fail(ResponseCode.SYSTEM_ERROR, error.message);
+  }
 }

@@ -1,0 +1,134 @@
+/**
+ * What an HA actor does for the slaves of its broker: tells them how far the log goes, and the broker how far they have
+ * it. Slaves of this process read the log themselves; those of others get its bytes (stream-slaves.ts).
+ */
+import type { ActorId, Context } from '../../runtime/actor.js';
+import { LogReader } from '../../store/log-reader.js';
+import { LogWindow } from '../../store/log-window.js';
+import { brokerMessages } from '../broker/messages.js';
+import { frontMessages } from '../front/messages.js';
+import { haMessages } from './messages.js';
+import type { HaOptions } from './options.js';
+import { joinProblem, StreamSlaves } from './stream-slaves.js';
+
+/** A slave of this process that follows this master. */
+interface LocalSlave {
+  readonly actor: ActorId;
+  acknowledged: number;
+  /** End that it was told last. */
+  told: number;
+}
+
+export class MasterSide {
+  private minOffset = 0;
+  private end = 0;
+  /** By this side's connection id. */
+  private readonly local = new Map<number, LocalSlave>();
+  private readonly streams: StreamSlaves;
+  /** Highest offset ever acknowledged: it does not drop when that slave leaves (HAService.push2SlaveMaxOffset). */
+  private acknowledged = 0;
+  private hasNews = false;
+  private isFeedScheduled = false;
+
+  constructor(
+    private readonly context: Context,
+    private readonly options: HaOptions,
+  ) {
+    const { storePathCommitLog: directory, mappedFileSizeCommitLog: fileBytes } = options.settings;
+    const window = options.window === undefined ? undefined : LogWindow.attach(options.window);
+    this.streams = new StreamSlaves(context, options, new LogReader(context.disk, { directory, fileBytes, window }));
+  }
+
+  logWritten(minOffset: number, end: number): void {
+    this.minOffset = minOffset;
+    this.end = end;
+  }
+
+  // ---- slaves of this process
+
+  localHello(slave: ActorId, connection: number, end: number): void {
+    // It was announced as any connection is.
+    this.streams.forget(connection);
+    // What a slave of this process misses may have been deleted: it then begins where this log does (begin-anew.ts).
+    const from = Math.max(end, this.minOffset);
+    const problem = joinProblem(from, this.minOffset, this.end);
+    if (problem !== undefined) {
+      this.context.log.error(`slave refused: ${problem}`);
+      this.tellRefused(slave, problem);
+      this.context.send(this.options.front, frontMessages.close, { connection });
+      return;
+    }
+    this.local.set(connection, { actor: slave, acknowledged: end, told: this.end });
+    this.hasNews = true;
+    this.raise(end);
+    this.context.send(slave, haMessages.localRange, { from, end: this.end });
+  }
+
+  private tellRefused(slave: ActorId, why: string): void {
+    const text = Buffer.from(why);
+    const place = this.context.begin(slave, haMessages.localRefused, {}, 0, text.length);
+    text.copy(place.buffer, place.at);
+    this.context.end(text.length);
+  }
+
+  localAck(connection: number, end: number): void {
+    const slave = this.local.get(connection);
+    if (slave === undefined) return;
+    slave.acknowledged = end;
+    this.raise(end);
+  }
+
+  // ---- slaves of other processes
+
+  opened(connection: number, remote: string): void {
+    this.streams.opened(connection, remote);
+  }
+
+  received(connection: number, bytes: Uint8Array, start: number, end: number): void {
+    const before = this.streams.count;
+    this.raise(this.streams.received(connection, bytes, start, end, this.minOffset, this.end));
+    if (this.streams.count !== before) this.hasNews = true;
+  }
+
+  tick(): void {
+    this.streams.tick();
+  }
+
+  // ---- all of them
+
+  private raise(acknowledged: number): void {
+    if (acknowledged <= this.acknowledged) return;
+    this.acknowledged = acknowledged;
+    this.hasNews = true;
+  }
+
+  /** True when the connection was a slave's. */
+  closed(connection: number): boolean {
+    const isSlave = this.local.delete(connection) || this.streams.closed(connection);
+    if (isSlave) this.hasNews = true;
+    return isSlave;
+  }
+
+  /** A turn comes when the front has room. */
+  private feedAgain(): void {
+    if (this.isFeedScheduled) return;
+    this.isFeedScheduled = true;
+    this.context.onceOpen(this.options.front, 'reply', () => {
+      this.isFeedScheduled = false;
+      this.context.touch();
+    });
+  }
+
+  endOfBatch(): void {
+    for (const slave of this.local.values()) {
+      if (slave.told >= this.end) continue;
+      slave.told = this.end;
+      this.context.send(slave.actor, haMessages.localRange, { from: -1, end: this.end });
+    }
+    if (this.streams.feed(this.end)) this.feedAgain();
+    if (!this.hasNews) return;
+    this.hasNews = false;
+    const slaves = this.local.size + this.streams.count;
+    this.context.send(this.options.broker, brokerMessages.replicated, { offset: this.acknowledged, slaves });
+  }
+}

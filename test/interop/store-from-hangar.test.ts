@@ -1,4 +1,8 @@
-/** A store that Hangar began goes to Apache's broker and back, after orderly stops and after SIGKILL of either. */
+/**
+ * A store that Hangar began goes to Apache's broker and back, after orderly stops and after SIGKILL of either. Delayed
+ * messages that wait are delivered by whoever has the store when they are due: once after an orderly stop, at least once
+ * after SIGKILL.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -14,11 +18,22 @@ import {
   type Tables,
   tablesOf,
 } from './harness/store-contents.js';
+import {
+  assertHourPending,
+  delayOffsets,
+  DELAYED,
+  delays,
+  Level,
+  REMINDERS,
+  sendDelayed,
+  untilDelivered,
+} from './harness/store-delayed.js';
 import { readIndexFiles, readLog } from './harness/store-files.js';
 import {
   assertHolds,
   commitOffsets,
   createTables,
+  createTopic,
   fill,
   filledQueues,
   fillMany,
@@ -28,10 +43,11 @@ import { SIZES, type StoreHome } from './harness/store-home.js';
 import { storeLife } from './harness/store-suite.js';
 
 const MANY_TOPICS = 1_000;
-const MESSAGES = 300;
+const MESSAGES = 150;
+const SOON_SECONDS = 4;
 const QUEUES = filledQueues(MANY_TOPICS);
 
-const life = await storeLife('a store begun by Hangar');
+const life = await storeLife('a store begun by Hangar', delays(SOON_SECONDS));
 
 const sent: Sent[] = [];
 let contents: Contents = new Map();
@@ -65,9 +81,16 @@ life.step('Hangar fills it and stops in order', async (home) => {
     await checkAndFill(client, 1);
     await commitOffsets(client, 'readers', QUEUES, 1);
     tables = await tablesOf(client);
+    await createTopic(client, REMINDERS, 1);
+    await sendDelayed(client, Level.ONCE);
+    assert.is(await untilDelivered(client, Level.ONCE), 0);
+    await sendDelayed(client, Level.HOUR);
   });
   await queuesSynced(home.store, contents);
+  await used(home, (client) => sendDelayed(client, Level.SOON));
   await hangar.stop();
+  assertHourPending(home.store);
+  assert.is(delayOffsets(home.store)[Level.ONCE], DELAYED);
   const log = readLog(home.store);
   assert.ok(log.files.length > 2, `${log.files.length} log files`);
   assert.is(log.blanks.length, log.files.length - 1);
@@ -78,6 +101,8 @@ life.step("Apache's broker has everything, finds it by key, appends and is kille
   await used(home, async (client) => {
     await checkAndFill(client, 2);
     await assertFoundByKey(client, recordsIn(contents));
+    assert.is(await untilDelivered(client, Level.SOON), 0);
+    await sendDelayed(client, Level.SOON, 2);
   });
   await apache.kill();
   assert.ok(existsSync(join(home.store, 'abort')));
@@ -85,8 +110,13 @@ life.step("Apache's broker has everything, finds it by key, appends and is kille
 
 life.step('Hangar has everything after that SIGKILL, appends and is killed', async (home) => {
   const hangar = await home.open('hangar');
-  await used(home, (client) => checkAndFill(client, 3));
+  await used(home, async (client) => {
+    await checkAndFill(client, 3);
+    await untilDelivered(client, Level.SOON, 2);
+    await sendDelayed(client, Level.SOON, 3);
+  });
   await hangar.kill();
+  assertHourPending(home.store);
   assert.ok(existsSync(join(home.store, 'abort')));
 });
 
@@ -95,6 +125,7 @@ life.step("Apache's broker has everything after that SIGKILL, appends and stops 
   await used(home, async (client) => {
     await checkAndFill(client, 4);
     await assertFoundByKey(client, recordsIn(contents), readIndexFiles(home.store, SIZES.indexSlots).length);
+    await untilDelivered(client, Level.SOON, 3);
   });
   await apache.stop();
 });
@@ -104,6 +135,7 @@ life.step('Hangar has everything after that orderly stop', async (home) => {
   await used(home, (client) => checkAndFill(client, 5));
   await queuesSynced(home.store, contents);
   await hangar.stop();
+  assertHourPending(home.store);
 });
 
 life.run();

@@ -22,7 +22,7 @@ const NOT_FOUND = 19;
 const OFFSET_MOVED = 21;
 /** Requests under way at a time, well below what a broker queues. */
 const PIPELINE = 64;
-const SYNCED_MS = 20_000;
+const SYNCED_MS = 60_000;
 
 export interface QueueName {
   readonly topic: string;

@@ -67,7 +67,12 @@ export async function createTables(client: RemotingClient, manyTopics = 0): Prom
   await ask(client, StoreCode.UPDATE_GROUP, {}, Buffer.from(JSON.stringify({ ...group, consumeEnable: true })));
 }
 
-async function createTopic(client: RemotingClient, topic: string, queues: number, more: Fields = {}): Promise<void> {
+export async function createTopic(
+  client: RemotingClient,
+  topic: string,
+  queues: number,
+  more: Fields = {},
+): Promise<void> {
   const counts = { readQueueNums: queues, writeQueueNums: queues, perm: 6 };
   const fields = {
     topic,

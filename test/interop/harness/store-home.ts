@@ -15,7 +15,8 @@ import { properties } from './servers.js';
 export type Maker = 'apache' | 'hangar';
 export type Settings = Readonly<Record<string, string | number>>;
 
-const READY_MS = 20_000;
+/** Recovery syncs every queue of a thousand topics, beside whatever else the machine does. */
+const READY_MS = 60_000;
 
 /** Sizes of files, in bytes; slots and entries of an index file. */
 export const SIZES = { logFile: 512 * 1024, queueFile: 1_000, indexSlots: 500, indexEntries: 400 } as const;

@@ -43,7 +43,7 @@ import { SIZES, type StoreHome } from './harness/store-home.js';
 import { storeLife } from './harness/store-suite.js';
 
 const MANY_TOPICS = 1_000;
-const MESSAGES = 150;
+const MESSAGES = 220;
 const SOON_SECONDS = 4;
 const QUEUES = filledQueues(MANY_TOPICS);
 

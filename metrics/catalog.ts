@@ -111,6 +111,27 @@ export const catalog = {
     labels: ['broker', 'group', 'to'],
     help: 'Messages that consumers sent back, to their retry topic (retry) or to the dead letters (dlq).',
   },
+  storeErrors: {
+    name: 'hangar_store_errors_total',
+    kind: 'counter',
+    unit: 'events',
+    labels: ['broker', 'part'],
+    help: 'Operations that the disk refused, by part of the store.',
+  },
+  storeFailing: {
+    name: 'hangar_store_failing',
+    kind: 'gauge',
+    unit: 'items',
+    labels: ['broker', 'part'],
+    help: '1 while the disk refuses that part of the store; the log says why.',
+  },
+  brokerWritable: {
+    name: 'hangar_broker_writable',
+    kind: 'gauge',
+    unit: 'items',
+    labels: ['broker'],
+    help: '1 while a master takes messages; 0 while it refuses all of them because of its disk. 0 for a slave.',
+  },
 
   // Commit log and replication.
   commitLogEnd: {

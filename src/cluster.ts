@@ -51,6 +51,12 @@ const THREAD_DEATH_WINDOW_MS = 60_000;
 /** How long a start that failed waits for what had started already. */
 const UNDO_LIMIT_MS = 3_000;
 
+/** An actor serves, in that epoch of its unit. */
+interface Ready {
+  readonly actor: ActorId;
+  readonly epoch: number;
+}
+
 /** One line of the table that `hangar up` prints. */
 export interface ActorRow {
   readonly actor: string;
@@ -75,7 +81,7 @@ export class Cluster {
   private isStarted = false;
   private lastDeathMs = Number.NEGATIVE_INFINITY;
   /** Actors that serve and whose ports are not reported yet: the two come from two threads, in either order. */
-  private early: ActorId[] = [];
+  private early: Ready[] = [];
 
   /** Resolves when every listener is bound, both name servers route every broker and every slave has caught up. */
   static async start(options: ClusterOptions): Promise<Cluster> {
@@ -182,6 +188,8 @@ export class Cluster {
         log: (level, text, fields) => this.say(level, 'supervisor', text, fields),
         setHealth: (unit, serves) => Atomics.store(this.health, unit, serves ? 1 : 0),
         fatal: (reason) => options.onFatal?.(reason),
+        // A stop does not wait for it.
+        after: (delayMs, run) => setTimeout(run, delayMs).unref(),
         restarted: (unit) => {
           const { name } = this.plan.directory.units[unit]!;
           this.meter.values[this.meter.series('hangar_actor_restarts_total', { unit: name })]!++;
@@ -297,14 +305,14 @@ export class Cluster {
   private onEvent(thread: number, event: ThreadEvent): void {
     switch (event.kind) {
       case 'ready':
-        this.onReady(event.actor);
+        this.onReady(event);
         break;
       case 'crashed':
-        this.supervisor.crashed(event.actor, event.during, errorOf(event.error));
+        this.supervisor.crashed(event.actor, event.during, errorOf(event.error), event.epoch);
         break;
       case 'reported':
         this.ports.set(event.fact, Number(event.value));
-        for (const actor of this.early.splice(0)) this.onReady(actor);
+        for (const ready of this.early.splice(0)) this.onReady(ready);
         break;
       case 'log':
         this.say(event.level, event.actor, event.text, event.fields as LogFields);
@@ -314,12 +322,13 @@ export class Cluster {
     }
   }
 
-  private onReady(actor: ActorId): void {
+  private onReady(ready: Ready): void {
+    const { actor, epoch } = ready;
     const { directory, namesrvs, brokers } = this.plan;
     const { unit } = directory.actors[actor]!;
     const hasListeners = [...namesrvs, ...brokers].some((role) => role.unit === unit);
-    if (hasListeners && !this.ports.has(`${directory.units[unit]!.name}.port`)) this.early.push(actor);
-    else this.supervisor.ready(actor);
+    if (hasListeners && !this.ports.has(`${directory.units[unit]!.name}.port`)) this.early.push(ready);
+    else this.supervisor.ready(actor, epoch);
   }
 
   /** The thread starts again, with every actor that it had; a second death within a minute ends the process. */

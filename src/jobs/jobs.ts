@@ -1,6 +1,7 @@
 /** What piscina runs: stateless, off the actor threads. A job opens what it needs and leaves nothing open. */
 import type { MessagePort } from 'node:worker_threads';
 import { type Disk, DiskError } from '../base/disk.js';
+import { isPassing, withRemedy } from '../base/disk-remedy.js';
 import { NodeDisk } from '../runtime/node-disk.js';
 import { mountRamDisks, type RamMount } from '../runtime/ram-disk/mounts.js';
 import { StoreError } from '../store/log-files.js';
@@ -9,6 +10,8 @@ import { type RecoverOptions, type RecoveredStore, recoverStore as recover } fro
 /** Why a store cannot be opened, as a value: an error that travels between threads loses its class. */
 export interface Unusable {
   readonly unusable: string;
+  /** It may be usable later: see NotNowError. */
+  readonly isPassing: boolean;
 }
 
 /** RAM disks that the job sees, as `who`; the caller clears up after it. */
@@ -42,7 +45,8 @@ export function recoverStore({ options, memory, progress }: RecoverJob): Recover
   try {
     return recover(diskWith(memory), options, { onProgress });
   } catch (error) {
-    if (error instanceof StoreError || error instanceof DiskError) return { unusable: error.message };
+    if (error instanceof StoreError) return { unusable: error.message, isPassing: false };
+    if (error instanceof DiskError) return { unusable: withRemedy(error), isPassing: isPassing(error.code) };
     throw error;
   } finally {
     progress.close();

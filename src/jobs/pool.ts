@@ -1,7 +1,7 @@
 /** Heavy one-off jobs off the actor threads, on a piscina pool that is started when the first one comes. */
 import { MessageChannel, type TransferListItem as Transferable } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { StartError } from '../base/start-error.js';
+import { NotNowError, StartError } from '../base/start-error.js';
 import type { RecoverOptions, RecoveredStore } from '../store/recovery.js';
 import type { JobMemory, ProgressMessage, RecoverJob, Unusable } from './jobs.js';
 
@@ -24,7 +24,10 @@ export class JobPool {
     try {
       const job: RecoverJob = { options, memory, progress };
       const found = (await this.run('recoverStore', job, [progress])) as RecoveredStore | Unusable;
-      if ('unusable' in found) throw new StartError(`${role}: ${found.unusable}`);
+      if ('unusable' in found) {
+        const text = `${role}: ${found.unusable}`;
+        throw found.isPassing ? new NotNowError(text) : new StartError(text);
+      }
       return found;
     } finally {
       own.close();

@@ -90,7 +90,7 @@ export class ActorContext implements Context {
   }
 
   ready(): void {
-    this.core.report.ready(this.self);
+    this.core.ready(this.self);
   }
 
   report(fact: string, value: string | number): void {

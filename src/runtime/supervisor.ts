@@ -4,15 +4,22 @@
  *
  * A unit that crashes is treated like a killed process: its listeners close with all their connections, its actors are
  * dropped on every thread without being closed, its epoch moves on, and it is started again through recovery. More
- * than MAX_RESTARTS in RESTART_WINDOW_MS: it stays down and says so.
+ * than MAX_RESTARTS in RESTART_WINDOW_MS: it stays down and says so. A restart that fails because the disk is full (or
+ * read-only, or no descriptors are left) is no crash: the unit waits and tries again until there is room.
  */
 import { invariant } from '../base/invariant.js';
-import { MS_PER_MINUTE } from '../base/units.js';
+import { DiskError } from '../base/disk.js';
+import { isPassing } from '../base/disk-remedy.js';
+import { isNotNow } from '../base/start-error.js';
+import { MS_PER_MINUTE, MS_PER_SECOND } from '../base/units.js';
 import type { ActorId } from './actor.js';
 import type { Directory } from './directory.js';
 
 export const MAX_RESTARTS = 5;
 export const RESTART_WINDOW_MS = MS_PER_MINUTE;
+/** A restart that failed for want of space or descriptors is tried again after this, then after twice that, and so on. */
+const FIRST_WAIT_MS = MS_PER_SECOND;
+const LONGEST_WAIT_MS = 8 * MS_PER_SECOND;
 
 /** One thread, as its supervisor sees it. */
 export interface ThreadPort {
@@ -58,6 +65,8 @@ export interface SupervisorServices {
   fatal(reason: string): void;
   /** A unit was restarted: the restart counter. */
   restarted(unit: number): void;
+  /** Runs it once, that much later. */
+  after(delayMs: number, run: () => void): void;
 }
 
 type Phase = 'down' | 'starting' | 'up' | 'restarting' | 'failed' | 'stopped';
@@ -84,6 +93,8 @@ export class Supervisor {
   private gaveUp: Error | undefined;
   /** Restarts that wait for a dead thread to come back. */
   private waitingForThread: (() => void)[] = [];
+  /** Restarts that wait for the disk. */
+  private waitingForDisk: (() => void)[] = [];
   /** How often a thread came back. */
   private comebacks = 0;
 
@@ -117,23 +128,23 @@ export class Supervisor {
     for (const { settle } of this.units) settle?.reject(reason);
   }
 
-  /** An actor says that it serves. */
-  ready(actor: ActorId): void {
+  /** An actor says that it serves. One of an earlier epoch may say so late. */
+  ready(actor: ActorId, epoch: number): void {
     const unit = this.plannedUnit(actor);
-    if (unit === undefined) return;
+    if (unit === undefined || epoch !== unit.epoch) return;
     unit.ready.add(actor);
     if (unit.ready.size === unit.plan.actors.length) unit.settle?.resolve();
   }
 
   /** An actor threw; its thread has dropped the unit's actors there already. */
-  crashed(actor: ActorId, during: string, error: Error): void {
+  crashed(actor: ActorId, during: string, error: Error, epoch: number): void {
     const unit = this.plannedUnit(actor);
     const { name } = this.directory.actors[actor]!;
     if (unit === undefined) {
       this.services.fatal(`${name} crashed in ${during}: ${error.stack ?? error.message}`);
       return;
     }
-    if (this.isStopping || unit.phase === 'failed') return;
+    if (this.isStopping || unit.phase === 'failed' || epoch !== unit.epoch) return;
     if (actor === this.front) return this.frontCrashed(unit, during, error);
     if (unit.settle !== undefined) {
       unit.settle.reject(error);
@@ -195,7 +206,7 @@ export class Supervisor {
     if (this.isStopping) return;
     this.isStopping = true;
     for (const unit of this.units) unit.settle?.reject(new Error('Hangar is stopping'));
-    for (const goOn of this.waitingForThread.splice(0)) goOn();
+    for (const goOn of [...this.waitingForThread.splice(0), ...this.waitingForDisk.splice(0)]) goOn();
     const warn = (what: string) => (error: Error) =>
       this.services.log('warn', `${what} was not closed in order: ${error.message}`, {});
     if (this.plannedUnit(this.front)?.phase === 'up') {
@@ -257,6 +268,8 @@ export class Supervisor {
   }
 
   private async restartUntilItServes(unit: Unit): Promise<void> {
+    let waitMs = FIRST_WAIT_MS;
+    let said = '';
     while (unit.phase === 'restarting' && !this.isStopping) {
       if (!(await this.takeDown(unit)) || this.isStopping) continue;
       const now = this.services.now();
@@ -279,9 +292,29 @@ export class Supervisor {
         });
       } catch (error) {
         if (this.isStopping) return;
-        this.services.log('error', `${this.nameOf(unit)} did not come back: ${(error as Error).message}`, {});
+        const text = `${this.nameOf(unit)} did not come back: ${(error as Error).message}`;
+        if (!passes(error)) {
+          this.services.log('error', text, {});
+          continue;
+        }
+        unit.crashes.pop();
+        if (text !== said) this.services.log('error', `${text}; it is tried again until that works`, {});
+        said = text;
+        await this.waitForDisk(waitMs);
+        waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
       }
     }
+  }
+
+  /** Over early when Hangar stops. */
+  private waitForDisk(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.waitingForDisk.push(resolve);
+      this.services.after(delayMs, () => {
+        this.waitingForDisk = this.waitingForDisk.filter((other) => other !== resolve);
+        resolve();
+      });
+    });
   }
 
   /**
@@ -338,4 +371,9 @@ export class Supervisor {
   private nameOf(unit: Unit): string {
     return this.directory.units[unit.plan.unit]!.name;
   }
+}
+
+/** Another try may work without anybody looking at the unit. */
+function passes(error: unknown): boolean {
+  return isNotNow(error) || (error instanceof DiskError && isPassing(error.code));
 }

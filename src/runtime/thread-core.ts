@@ -15,6 +15,7 @@
  * answer promised (see design: a client that pulls too early is told "offset moved").
  */
 import type { Clock } from '../base/clock.js';
+import { asStartError } from '../base/disk-remedy.js';
 import { invariant } from '../base/invariant.js';
 import type { Prng } from '../base/prng.js';
 import type { ActorId, AnyActorDefinition, Context, Place } from './actor.js';
@@ -65,8 +66,8 @@ export interface RingTo {
 /** What the thread tells whoever drives it. */
 export interface CoreEvents {
   /** An actor threw: `during` names the message kind or hook. Its unit is already stopped on this thread. */
-  crashed(actor: ActorId, during: string, error: Error): void;
-  ready(actor: ActorId): void;
+  crashed(actor: ActorId, during: string, error: Error, epoch: number): void;
+  ready(actor: ActorId, epoch: number): void;
   reported(actor: ActorId, fact: string, value: string | number): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', actor: string, text: string, fields: unknown): void;
   /** Wakes a parked thread, after everything was published; or asks for one more turn of this thread. */
@@ -163,7 +164,7 @@ export class ThreadCore {
     } catch (error) {
       this.openRecordAt = -1;
       this.drop(resident);
-      throw error;
+      throw asStartError(error, `${entry.name}: `);
     }
     this.touch(id);
   }
@@ -354,6 +355,11 @@ export class ThreadCore {
     if (resident !== undefined) this.crash(resident, 'a callback', error);
   }
 
+  /** An actor says that it serves. */
+  ready(id: ActorId): void {
+    this.events.ready(id, this.epochs[this.directory.actors[id]!.unit]!);
+  }
+
   get report(): CoreEvents {
     return this.events;
   }
@@ -526,7 +532,7 @@ export class ThreadCore {
     this.openRecordAt = -1;
     if (!resident.isAlive) return;
     this.kill(resident.unit);
-    this.events.crashed(resident.id, during, error);
+    this.events.crashed(resident.id, during, error, this.epochs[resident.unit]!);
   }
 
   private drop(resident: Resident): void {

@@ -57,8 +57,15 @@ export interface ErrorFacts {
 /** What a thread posts on its events port. */
 export type ThreadEvent =
   | { readonly kind: 'up' }
-  | { readonly kind: 'crashed'; readonly actor: ActorId; readonly during: string; readonly error: ErrorFacts }
-  | { readonly kind: 'ready'; readonly actor: ActorId }
+  | {
+      readonly kind: 'crashed';
+      readonly actor: ActorId;
+      readonly during: string;
+      readonly error: ErrorFacts;
+      /** Of its unit, when it happened. */
+      readonly epoch: number;
+    }
+  | { readonly kind: 'ready'; readonly actor: ActorId; readonly epoch: number }
   | { readonly kind: 'reported'; readonly actor: ActorId; readonly fact: string; readonly value: string | number }
   | {
       readonly kind: 'log';
@@ -109,9 +116,9 @@ const core = new ThreadCore(
     meter,
   },
   {
-    crashed: (actor, during, { name, message, stack = '' }) =>
-      post({ kind: 'crashed', actor, during, error: { name, message, stack } }),
-    ready: (actor) => post({ kind: 'ready', actor }),
+    crashed: (actor, during, { name, message, stack = '' }, epoch) =>
+      post({ kind: 'crashed', actor, during, error: { name, message, stack }, epoch }),
+    ready: (actor, epoch) => post({ kind: 'ready', actor, epoch }),
     reported: (actor, fact, value) => post({ kind: 'reported', actor, fact, value }),
     log: (level, actor, text, fields) => post({ kind: 'log', level, actor, text, fields }),
     ring: (to) => {

@@ -9,8 +9,8 @@
  * appends bytes of its master (appendRaw, appendFromWindow), which go straight to the files.
  *
  * Failure. When a write fails, `failure` says why, nothing more can be reserved, and what was appended since
- * `writtenOffset` stays in the window: the caller acknowledges nothing of it. `writeOut` may be called again at any
- * time; once it succeeds, everything is in the files and the log goes on. After `fail` it does not.
+ * `writtenOffset` stays in the window: the caller acknowledges nothing of it. The owner calls `retry` now and then; once
+ * it succeeds, everything is in the files and the log goes on. After `fail` it never does.
  */
 import { type Disk, DiskError, type DiskFile } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
@@ -51,6 +51,8 @@ export class CommitLog {
   /** Set by `fail`: no retry can help. */
   private isFinal = false;
   private readonly onNextFile: () => void;
+  /** The failure is that the next file could not be created. */
+  private lacksFile = false;
 
   static open(disk: Disk, options: CommitLogOptions): CommitLog {
     return new CommitLog(disk, options);
@@ -150,7 +152,7 @@ export class CommitLog {
   private startNextFile(): boolean {
     const window = this.window!;
     const blankBytes = this.fileEnd - this.end;
-    if (!this.hasRoom(blankBytes) || !this.createFile(this.fileEnd)) return false;
+    if (!this.hasRoom(blankBytes) || !this.hasNextFile()) return false;
     if (blankBytes > 0) {
       // Zeros after the 8 bytes, so that the files of master and slaves are equal.
       window.clear(this.end, blankBytes);
@@ -163,15 +165,28 @@ export class CommitLog {
     return true;
   }
 
-  private createFile(start: number): boolean {
+  /** Creates the file behind the current one, unless `retry` has done so. */
+  private hasNextFile(): boolean {
+    if (this.files.count > 0 && this.files.endOfFiles > this.fileEnd) return true;
     try {
       this.onNextFile();
-      this.files.create(start);
+      this.files.create(this.fileEnd);
+      this.lacksFile = false;
       return true;
     } catch (error) {
       this.failure = asDiskError(error);
+      this.lacksFile = true;
       return false;
     }
+  }
+
+  /**
+   * After a failure: tries again what was refused, the write and the creation of the next file. True when the log can be
+   * written (again).
+   */
+  retry(): boolean {
+    if (this.failure === undefined) return true;
+    return this.writeOut() && (!this.lacksFile || this.hasNextFile());
   }
 
   /** Appends what was encoded at the reserved position. */
@@ -294,6 +309,8 @@ export class CommitLog {
 
   /** Deletes the oldest file (see LogFiles.unlinkOldest): nobody waits any more for what of it was not synced. */
   unlinkOldest(): DiskFile | undefined {
+    // One that is not full is the last, whatever `retry` has created behind it.
+    if (this.files.count > 0 && this.files.minOffset + this.fileBytes > this.written) return undefined;
     const file = this.files.unlinkOldest();
     this.flushed = Math.max(this.flushed, this.minOffset);
     return file;
@@ -309,6 +326,8 @@ export class CommitLog {
   close(): void {
     try {
       if (!this.writeOut()) throw this.failure!;
+      // One that `retry` made and nobody needed.
+      if (this.window !== undefined && this.files.endOfFiles > this.fileEnd) this.files.deleteAfter(this.fileEnd - 1);
       if (this.flushed < this.written) {
         this.files.sync(this.flushed, this.written);
         this.flushed = this.written;

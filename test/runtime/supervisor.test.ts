@@ -1,6 +1,8 @@
 /** Start, restart and stop of units against ports that only write down what they are asked. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DiskError } from '../../src/base/disk.js';
+import { NotNowError } from '../../src/base/start-error.js';
 import type { ActorId } from '../../src/runtime/actor.js';
 import type { Directory } from '../../src/runtime/directory.js';
 import {
@@ -59,6 +61,9 @@ class Fixture {
   readonly held = new Map<string, () => void>();
   readonly holds = new Set<string>();
   readonly dead = new Set<number>();
+  readonly timers: { readonly delayMs: number; readonly run: () => void }[] = [];
+  /** By unit, as the threads were told. */
+  readonly epochs = new Map<number, number>();
   readonly supervisor: Supervisor;
 
   constructor(plans: readonly UnitPlan[] = [plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A]), plan(2, [BROKER_B])]) {
@@ -69,7 +74,17 @@ class Fixture {
       setHealth: (unit, serves) => this.health.push(`${unit} ${serves ? 'up' : 'down'}`),
       fatal: (reason) => this.logs.push(`fatal ${reason}`),
       restarted: () => this.restarts++,
+      after: (delayMs, run) => this.timers.push({ delayMs, run }),
     });
+  }
+
+  /** Of its unit's present life. */
+  crash(actor: ActorId, during: string, error: Error): void {
+    this.supervisor.crashed(actor, during, error, this.epochs.get(directory.actors[actor]!.unit) ?? 0);
+  }
+
+  ready(actor: ActorId): void {
+    this.supervisor.ready(actor, this.epochs.get(directory.actors[actor]!.unit) ?? 0);
   }
 
   takeCalls(): string[] {
@@ -88,10 +103,13 @@ class Fixture {
         const text = Object.keys(options as object).length > 0 ? ` ${JSON.stringify(options)}` : '';
         await called(`start ${definition}${text}`);
         if (this.failing.has(definition)) throw new Error(`${definition} has no store`);
-        if (!this.mute.has(actor)) this.supervisor.ready(actor);
+        if (!this.mute.has(actor)) this.ready(actor);
       },
       close: (actor) => called(`close ${nameOf(actor)}`),
-      kill: (unit, epoch) => called(`kill ${directory.units[unit]!.name} on ${thread} for epoch ${epoch}`),
+      kill: (unit, epoch) => {
+        this.epochs.set(unit, epoch);
+        return called(`kill ${directory.units[unit]!.name} on ${thread} for epoch ${epoch}`);
+      },
       tell: (actor, kind, message) => called(`tell ${nameOf(actor)} ${kind} ${JSON.stringify(message)}`),
     };
   }
@@ -164,7 +182,7 @@ starting('waits until every actor says that it serves', async () => {
   await settled();
   assert.not.ok(isStarted);
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'starting');
-  fixture.supervisor.ready(QUEUES_A);
+  fixture.ready(QUEUES_A);
   await start;
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
 });
@@ -177,7 +195,7 @@ starting('fails when an actor throws in its start or crashes before it serves', 
   crashing.mute.add(BROKER_B);
   const start = crashing.supervisor.start();
   await settled();
-  crashing.supervisor.crashed(BROKER_B, 'recovery', new Error('torn'));
+  crashing.crash(BROKER_B, 'recovery', new Error('torn'));
   await throws(start, 'torn');
 });
 
@@ -191,7 +209,7 @@ starting('stops in order: no new input, stages in reverse, actors of a unit in r
     'close broker-a',
     'close front',
   ]);
-  fixture.supervisor.crashed(BROKER_A, 'late', new Error('ignored'));
+  fixture.crash(BROKER_A, 'late', new Error('ignored'));
   await settled();
   assert.equal(fixture.takeCalls(), []);
 });
@@ -210,7 +228,7 @@ starting('a stop during the start ends it', async () => {
 starting('a stop during a restart waits for it to be given up, and leaves nothing running', async () => {
   const fixture = await up();
   fixture.mute.add(QUEUES_A);
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
   fixture.takeCalls();
@@ -226,7 +244,7 @@ const restarting = suite('supervisor: restart');
 restarting('a crashed actor takes its unit down everywhere, under a new epoch, and brings it up again', async () => {
   const fixture = await up();
   fixture.health.length = 0;
-  fixture.supervisor.crashed(QUEUES_A, 'pull', new Error('bug'));
+  fixture.crash(QUEUES_A, 'pull', new Error('bug'));
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
   await settled();
   assert.equal(fixture.takeCalls(), [...TAKE_DOWN_A, ...BRING_UP_A]);
@@ -239,7 +257,7 @@ restarting('a crashed actor takes its unit down everywhere, under a new epoch, a
 restarting('nothing starts before every thread has dropped the old incarnation', async () => {
   const fixture = await up();
   fixture.holds.add('kill broker-a on 2 for epoch 1');
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   assert.equal(fixture.takeCalls(), TAKE_DOWN_A);
   fixture.held.get('kill broker-a on 2 for epoch 1')!();
@@ -249,8 +267,8 @@ restarting('nothing starts before every thread has dropped the old incarnation',
 
 restarting('two actors of a unit that crash at once restart it once', async () => {
   const fixture = await up();
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
-  fixture.supervisor.crashed(QUEUES_A, 'pull', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(QUEUES_A, 'pull', new Error('bug'));
   await settled();
   assert.equal(fixture.takeCalls(), [...TAKE_DOWN_A, ...BRING_UP_A]);
   assert.is(fixture.restarts, 1);
@@ -259,10 +277,10 @@ restarting('two actors of a unit that crash at once restart it once', async () =
 restarting('a crash during the restart starts the next one', async () => {
   const fixture = await up();
   fixture.mute.add(QUEUES_A);
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   fixture.mute.delete(QUEUES_A);
-  fixture.supervisor.crashed(BROKER_A, 'recovery', new Error('bug again'));
+  fixture.crash(BROKER_A, 'recovery', new Error('bug again'));
   await settled();
   assert.is(fixture.restarts, 2);
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
@@ -273,9 +291,9 @@ restarting(
   async () => {
     const fixture = await up();
     fixture.holds.add('tell front openUnit {"unit":1}');
-    fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+    fixture.crash(BROKER_A, 'send', new Error('bug'));
     await settled();
-    fixture.supervisor.crashed(QUEUES_A, 'pull', new Error('bug'));
+    fixture.crash(QUEUES_A, 'pull', new Error('bug'));
     fixture.held.get('tell front openUnit {"unit":1}')!();
     await settled();
     assert.is(fixture.restarts, 2);
@@ -287,7 +305,7 @@ restarting('a unit that crashes too often stays down and says so; the others ser
   const fixture = await up();
   for (let crash = 0; crash <= MAX_RESTARTS; crash++) {
     fixture.nowMs += RESTART_WINDOW_MS / (MAX_RESTARTS + 1);
-    fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+    fixture.crash(BROKER_A, 'send', new Error('bug'));
     await settled();
   }
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'failed');
@@ -296,7 +314,7 @@ restarting('a unit that crashes too often stays down and says so; the others ser
   assert.is(fixture.health.at(-1), '1 down');
   assert.is(fixture.supervisor.phaseOf(UNIT_B), 'up');
   fixture.takeCalls();
-  fixture.supervisor.crashed(BROKER_A, 'late', new Error('ignored'));
+  fixture.crash(BROKER_A, 'late', new Error('ignored'));
   await settled();
   assert.equal(fixture.takeCalls(), []);
 });
@@ -305,7 +323,7 @@ restarting('crashes that lie further apart than the window are forgiven', async 
   const fixture = await up();
   for (let crash = 0; crash < 3 * MAX_RESTARTS; crash++) {
     fixture.nowMs += RESTART_WINDOW_MS / MAX_RESTARTS;
-    fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+    fixture.crash(BROKER_A, 'send', new Error('bug'));
     await settled();
   }
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
@@ -315,20 +333,72 @@ restarting('crashes that lie further apart than the window are forgiven', async 
 restarting('a unit that cannot come back is tried again until the limit', async () => {
   const fixture = await up();
   fixture.failing.add('queues-a');
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'failed');
   assert.is(fixture.restarts, MAX_RESTARTS);
+});
+
+restarting('a unit that finds the disk full waits longer and longer, uses up no restarts, and comes up when there is room', async () => {
+  let fails: Error | undefined;
+  const prepare = async (): Promise<void> => {
+    if (fails !== undefined) throw fails;
+  };
+  const fixture = await up([plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A], { prepare })]);
+  fails = new DiskError('ENOSPC', '/store/consumequeue', 'write');
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
+  const waits: number[] = [];
+  for (let attempt = 0; attempt < 2 * MAX_RESTARTS; attempt++) {
+    await settled();
+    assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
+    const { delayMs, run } = fixture.timers.shift()!;
+    waits.push(delayMs);
+    if (attempt === 2 * MAX_RESTARTS - 1) fails = undefined;
+    run();
+  }
+  await settled();
+  assert.equal(waits.slice(0, 5), [1000, 2000, 4000, 8000, 8000]);
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+  assert.is(fixture.logs.filter((line) => line.includes('ENOSPC')).length, 1, 'said once');
+});
+
+restarting('a stop does not wait for a unit that waits for the disk', async () => {
+  let fails = false;
+  const prepare = async (): Promise<void> => {
+    if (fails) throw new NotNowError('broker-a: no space');
+  };
+  const fixture = await up([plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A], { prepare })]);
+  fails = true;
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  assert.is(fixture.timers.length, 1);
+  await fixture.supervisor.stop();
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'stopped');
+});
+
+restarting('what an actor of an earlier epoch says late does not count for its successor', async () => {
+  const fixture = await up();
+  fixture.mute.add(BROKER_A);
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
+  await settled();
+  fixture.supervisor.ready(BROKER_A, 0);
+  fixture.supervisor.crashed(QUEUES_A, 'pull', new Error('of before'), 0);
+  await settled();
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
+  assert.is(fixture.restarts, 1);
+  fixture.ready(BROKER_A);
+  await settled();
+  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
 });
 
 restarting('a restarted front that opened a unit for a try that failed closes it before the next one', async () => {
   const fixture = await up();
   const open = 'tell front openUnit {"unit":1}';
   fixture.holds.add(open);
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   fixture.mute.add(FRONT);
-  fixture.supervisor.crashed(FRONT, 'write', new Error('bug'));
+  fixture.crash(FRONT, 'write', new Error('bug'));
   await settled();
   fixture.takeCalls();
   fixture.held.get(open)!();
@@ -342,7 +412,7 @@ restarting(
   async () => {
     const fixture = await up();
     fixture.mute.add(FRONT);
-    fixture.supervisor.crashed(FRONT, 'write', new Error('bug'));
+    fixture.crash(FRONT, 'write', new Error('bug'));
     await settled();
     const calls = fixture.takeCalls();
     assert.ok(calls.includes('start front'));
@@ -352,7 +422,7 @@ restarting(
       'not before the front serves',
     );
     fixture.mute.delete(FRONT);
-    fixture.supervisor.ready(FRONT);
+    fixture.ready(FRONT);
     await settled();
     const later = fixture.takeCalls();
     assert.equal(
@@ -384,7 +454,7 @@ restarting('a thread that comes back is told the epochs, and every unit with an 
 restarting('a restart that meets a dead thread goes on when the thread is back', async () => {
   const fixture = await up();
   fixture.dead.add(2);
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
   assert.is(fixture.restarts, 0);
@@ -399,7 +469,7 @@ restarting('a dead thread that is back before the others have answered is not wa
   const fixture = await up();
   fixture.dead.add(2);
   fixture.holds.add('kill broker-a on 0 for epoch 1');
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   fixture.dead.delete(2);
   const back = fixture.supervisor.threadRestarted(2, false);
@@ -412,7 +482,7 @@ restarting('a dead thread that is back before the others have answered is not wa
 restarting('a thread that dies while a unit comes up makes it try again', async () => {
   const fixture = await up();
   fixture.mute.add(QUEUES_A);
-  fixture.supervisor.crashed(BROKER_A, 'send', new Error('bug'));
+  fixture.crash(BROKER_A, 'send', new Error('bug'));
   await settled();
   fixture.mute.delete(QUEUES_A);
   // The thread of broker-a, started a moment ago, is gone and there again.
@@ -432,8 +502,8 @@ restarting('a stop while a thread is dead closes what is left, and says what was
 
 restarting('an actor of the runtime itself cannot be restarted: that is the end', async () => {
   const fixture = await up();
-  fixture.supervisor.ready(IO);
-  fixture.supervisor.crashed(IO, 'sync', new Error('no such descriptor'));
+  fixture.ready(IO);
+  fixture.crash(IO, 'sync', new Error('no such descriptor'));
   await settled();
   assert.match(fixture.logs[0]!, /^fatal io crashed in sync: Error: no such descriptor/);
   assert.equal(fixture.takeCalls(), []);

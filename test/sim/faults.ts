@@ -105,6 +105,27 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     return true;
   },
 
+  /** Parts of the store cannot be written for a while; recovery meets that, too. */
+  diskErrors: (world) => {
+    const { cluster, simulation } = world;
+    const { random } = simulation;
+    if (!cluster.process.isUp) return false;
+    const { disk } = cluster.process;
+    const forMs = random.unit() * random.pick([200, 3000, 8000]);
+    const role = random.pick([...ROLES, '']);
+    const code = random.pick(['ENOSPC', 'EMFILE']);
+    for (const part of ['commitlog', 'consumequeue', 'index', 'config', 'checkpoint', 'abort']) {
+      if (!random.chance(0.5)) continue;
+      const pathPart = `${role}/${part}`;
+      if (code !== 'EMFILE') disk.inject({ operation: 'write', pathPart, code, times: Number.POSITIVE_INFINITY });
+      disk.inject({ operation: 'create', pathPart, code, times: Number.POSITIVE_INFINITY });
+    }
+    simulation.after(forMs, () => disk.clearFaults());
+    // Units that wait for the disk look again after up to eight seconds.
+    world.troubledFor(forMs + 10_000);
+    return true;
+  },
+
   cut: ({ simulation: { network, random } }) => {
     const odds = random.pick([0.2, 1]);
     for (const connection of network.connections()) if (random.chance(odds)) connection.cut();
@@ -128,6 +149,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 
   processKill: async ({ cluster, simulation }, damage) => {
     cluster.kill();
+    // A start on a disk that refuses ends at once, with a clear line.
+    cluster.process.disk.clearFaults();
     damage.forget();
     await simulation.runFor(simulation.random.unit() * 1000);
     cluster.process.begin();
@@ -140,6 +163,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   processStop: async ({ cluster, simulation }, damage) => {
     if (!cluster.process.isUp) return false;
     await cluster.stop(PROCESS_STOP_LIMIT_MS);
+    cluster.process.disk.clearFaults();
     damage.forget();
     await simulation.runFor(simulation.random.unit() * 500);
     cluster.process.begin();
@@ -157,6 +181,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   pause: 4,
   flood: 3,
   slowDisk: 2,
+  diskErrors: 2,
   cut: 3,
   stall: 3,
   wallClock: 1,

@@ -12,6 +12,7 @@ export const SendCode = {
   SLAVE_NOT_AVAILABLE: 11,
   FLUSH_SLAVE_TIMEOUT: 12,
 } as const;
+const SERVICE_NOT_AVAILABLE = 14;
 /** The message is stored, whatever else was missed. */
 const STORED_CODES: readonly number[] = Object.values(SendCode);
 
@@ -86,7 +87,8 @@ export class Ledger {
     const { code, fields, remark } = answer;
     this.count(`send ${code}`);
     if (!STORED_CODES.includes(code)) {
-      for (const message of messages) message.fate = 'refused';
+      // What the disk refused stays in the log's window and may be written later, as after a time-out.
+      if (code !== SERVICE_NOT_AVAILABLE) for (const message of messages) message.fate = 'refused';
       if (remark === '') violated(`send refused with ${code} and no remark`);
       return;
     }

@@ -4,6 +4,7 @@ import { Flag } from '../../remoting/command.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { frontMessages } from '../front/messages.js';
 import type { BrokerState } from './state.js';
+import { writeRefusal } from './store-health.js';
 
 const target = { connection: 0 };
 
@@ -70,7 +71,7 @@ export function expireAnswers(state: BrokerState): void {
 /** The file write failed: what waits for it is not acknowledged. A client may send again, as after any failure. */
 export function refuseUnwritten(state: BrokerState): void {
   const { log, written, waiting } = state;
-  const why = `service not available now: ${log.failure?.message ?? 'the store is not writable'}`;
+  const why = `service not available now: ${writeRefusal(state) ?? 'the store is not writable'}`;
   const refuse = (connection: number, bytes: Buffer, start: number, end: number): void => {
     const frame = withCode(bytes, start, end, ResponseCode.SERVICE_NOT_AVAILABLE, why);
     sendBytes(state, connection, frame, 0, frame.length);

@@ -7,6 +7,7 @@
  */
 import { StartError } from '../../base/start-error.js';
 import { DiskError } from '../../base/disk.js';
+import { diskErrorFacts, withRemedy } from '../../base/disk-remedy.js';
 import { encodeHost } from '../../message/host.js';
 import { PropertyScan } from '../../message/properties.js';
 import { decodeCommand } from '../../remoting/command.js';
@@ -28,7 +29,6 @@ import type { RecoveredStore } from '../../store/recovery.js';
 import { createAbortFile, removeAbortFile, storePath } from '../../store/store-directory.js';
 import { frontMessages } from '../front/messages.js';
 import { haMessages } from '../ha/messages.js';
-import { queueMessages } from '../queue/messages.js';
 import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
 import { onConnectionClosed, scanExpired } from './client-events.js';
 import { ClientRegistry } from './clients.js';
@@ -50,6 +50,7 @@ import { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
 import { handleRequest } from './processors/index.js';
 import { QueueLocks } from './queue-locks.js';
+import { QueueSync } from './queue-sync.js';
 import { Registration } from './registration.js';
 import { Remote } from './remote.js';
 import { pushAll } from './replica.js';
@@ -60,6 +61,8 @@ import { onSend } from './send.js';
 import { SlaveSync } from './slave-sync.js';
 import { BrokerStats } from './stats.js';
 import type { BrokerState, Connection } from './state.js';
+import { StoreFaults } from './store-faults.js';
+import { DISK_RETRY_MS, noteLog, onQueueDisk, onStalled, retryDisk } from './store-health.js';
 import { NewMessage } from './store-message.js';
 import { TopicTable } from './topic-table.js';
 import { type Release, WaitingAnswers } from './waiting-answers.js';
@@ -71,6 +74,9 @@ const EXPIRE_MS = 50;
 const CLIENT_SCAN_MS = 10_000;
 /** For the consume queues, at an orderly stop: all of it is to take at most 5 s. */
 const CLOSE_SYNC_MS = 2_000;
+/** Source: CommitLog.java (GroupCommitService waits 10 ms for requests, then flushes whatever there is). */
+const FOLLOWER_FLUSH_MS = 10;
+const CLOSE_RETRY_MS = 20;
 const DISK_CHECK_MS = 10_000;
 const GAUGES_MS = 1_000;
 /** Pieces of index work between batches; more often while there is a lot. */
@@ -91,10 +97,13 @@ export const brokerActor = actor('broker', {
     offsetMoved: (state: BrokerState, m: Message<'offsetMoved'>) => writeOffsetMovedEvent(state, m.value),
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
     pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
-    queuesFlushed: onQueuesFlushed,
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
     entriesRead: (state: BrokerState, m: Message<'entriesRead'>) => state.schedule.entriesRead(m),
     queueCleaned: onQueueCleaned,
+    queuesFlushed: (state: BrokerState, m: Message<'queuesFlushed'>) =>
+      state.queueSync.answered(state, m.host, m.isSynced),
+    queueDisk: onQueueDisk,
+    stalled: onStalled,
     replicated: onReplicated,
     follow: (state: BrokerState, m: Message<'follow'>) => state.replication.follow(state, m.from, m.end),
     append: (state: BrokerState, m: Message<'append'>) =>
@@ -136,7 +145,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
         context.touch();
       },
       onFailed: (error) => {
-        context.log.error(`flush failed, no more messages are taken: ${error.message}`);
+        state.faults.failed('flush', diskErrorFacts(error));
         context.touch();
       },
     },
@@ -153,6 +162,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   const remote = new Remote(context, options.front);
   const counters = new Counters(context.meter, context.name);
   const stats = new BrokerStats(context, counters);
+  const faults = new StoreFaults(context, context.name);
   const state: BrokerState = {
     context,
     options,
@@ -174,7 +184,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
           clock,
           onFileSynced: (endTimestamp, error) => {
             if (error === undefined) state.checkpoint.indexTimestamp = endTimestamp;
-            else context.log.error(`an index file could not be synced: ${error.message}`);
+            else state.faults.failed('index', diskErrorFacts(error));
           },
         })
       : undefined,
@@ -186,7 +196,10 @@ function start(context: Context, options: BrokerOptions): BrokerState {
       return lastStoreTimestamp;
     },
     refusal: undefined,
-    isUnwritable: false,
+    queueRefusal: undefined,
+    faults,
+    queueTroubles: new Map(),
+    queueSync: new QueueSync(),
     replicatedOffset: 0,
     connectedSlaves: 0,
     retention: new Retention(),
@@ -198,7 +211,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     clients: new ClientRegistry(),
     locks: new QueueLocks(),
     configuration: new Configuration(context, options.configPath),
-    files: new ConfigFiles(context, storePath.config(settings.storePathRootDir)),
+    files: new ConfigFiles(context, storePath.config(settings.storePathRootDir), faults),
     connections: new Map(),
     offsetSearches: new OffsetSearches(),
     written: new WaitingAnswers(),
@@ -210,7 +223,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     stats,
     ownProperties: Buffer.from(`CLUSTER\u0001${settings.brokerClusterName}`),
     release,
-    closing: undefined,
+    flushSoon: coalesced(context, FOLLOWER_FLUSH_MS, () => flusher.request()),
     scan: new RequestScan(),
     writer: new ResponseWriter(),
     properties: new PropertyScan(),
@@ -233,28 +246,46 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   every(context, CLIENT_SCAN_MS, () => scanExpired(state));
   every(context, DISK_CHECK_MS, () => checkDisk(state));
   every(context, GAUGES_MS, () => updateGauges(state));
+  every(context, DISK_RETRY_MS, () => retryDisk(state));
   every(context, settings.flushIntervalCommitLog, () => flusher.tick(clock.monotonic()));
-  if (state.index !== undefined) indexInPieces(context, state.index);
+  every(context, settings.flushConsumeQueueThoroughInterval, () => state.queueSync.begin(state));
+  if (state.index !== undefined) indexInPieces(state, state.index);
   state.retention.start(state);
   return state;
 }
 
 /** Index pages are written in small pieces, so that no batch waits for all of them. */
-function indexInPieces(context: Context, index: IndexService): void {
+function indexInPieces(state: BrokerState, index: IndexService): void {
+  const { context } = state;
   context.after(INDEX_TICK_MS, function next(): void {
-    context.after(tickIndex(context, index), next);
+    context.after(tickIndex(state, index), next);
   });
 }
 
 /** Milliseconds until the next piece. Keys that cannot be written stay in memory and are tried again. */
-function tickIndex(context: Context, index: IndexService): number {
+function tickIndex({ faults }: BrokerState, index: IndexService): number {
   try {
-    return index.tick() ? 0 : INDEX_TICK_MS;
+    const isBusy = index.tick();
+    if (index.pendingKeys === 0) faults.worked('index');
+    return isBusy ? 0 : INDEX_TICK_MS;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
-    context.log.error(`index keys cannot be written: ${error.message}`);
+    faults.failed('index', diskErrorFacts(error));
     return INDEX_RETRY_MS;
   }
+}
+
+/** Calls within `delayMs` run it once. */
+function coalesced(context: Context, delayMs: number, run: () => void): () => void {
+  let isScheduled = false;
+  const fire = (): void => {
+    isScheduled = false;
+    run();
+  };
+  return () => {
+    if (!isScheduled) context.after(delayMs, fire);
+    isScheduled = true;
+  };
 }
 
 function every(context: Context, periodMs: number, run: () => void): void {
@@ -339,17 +370,6 @@ function onCommitOffset(state: BrokerState, m: Message<'commitOffset'>): void {
   state.offsets.commit(group, topic, m.queueId, m.queueOffset);
 }
 
-function onQueuesFlushed(state: BrokerState, m: Message<'queuesFlushed'>): void {
-  const { checkpoint } = state;
-  checkpoint.consumeQueueTimestamp = Math.max(checkpoint.consumeQueueTimestamp, m.logicsTimestamp);
-  checkpoint.save();
-  const { closing } = state;
-  if (closing === undefined) return;
-  closing.hostsToFlush--;
-  if (m.logicsTimestamp < 0) closing.isSynced = false;
-  if (closing.hostsToFlush === 0) closing.done(closing.isSynced);
-}
-
 function onQueueCleaned(state: BrokerState, m: Message<'queueCleaned'>): void {
   const topic = m.buffer.toString('utf8', m.start, m.end);
   state.retention.queueCleaned(state, topic, m.queueId, m.minOffset, m.filesRemoved);
@@ -381,19 +401,23 @@ function endOfBatch(state: BrokerState): void {
       state.flushMarks.written(log.writtenOffset, state.storeTimestamp());
       tellHa(state);
       if (settings.flushDiskType === 'SYNC_FLUSH') state.flusher.request();
-      if (state.isUnwritable) state.context.log.warn('messages can be written again');
-      state.isUnwritable = false;
     } else {
-      if (!state.isUnwritable) state.context.log.error(`messages cannot be written: ${log.failure?.message}`);
-      state.isUnwritable = true;
       refuseUnwritten(state);
     }
+    noteLog(state);
   }
   state.replication.endOfBatch(state);
   if (log.writtenOffset === log.endOffset) dispatcher.flush();
+  if (state.isSlave && log.flushedOffset < log.writtenOffset) onFollowed(state);
   state.replication.catchUp(state);
   releaseAnswers(state);
   state.files.flush(state);
+}
+
+/** A slave has appended: nobody waits for its flush, so with SYNC_FLUSH one follows soon instead of at once. */
+function onFollowed(state: BrokerState): void {
+  state.flushMarks.written(state.replication.dispatchedOffset, state.dispatcher.sentTimestamp);
+  if (state.settings.flushDiskType === 'SYNC_FLUSH') state.flushSoon();
 }
 
 function updateGauges(state: BrokerState): void {
@@ -415,20 +439,28 @@ function updateGauges(state: BrokerState): void {
  * of consume queues take long to sync; those that are not when the time is over are put right by the next start.
  */
 function close(state: BrokerState, done: () => void): void {
-  const { context, options } = state;
+  const { context } = state;
   state.schedule.stop();
   state.registration.unregister(() => {
     endOfBatch(state);
     state.files.close(state);
+    let isOver = false;
     const finish = (isSynced: boolean): void => {
-      state.closing = undefined;
+      if (isOver) return;
+      isOver = true;
       timer.cancel();
       finishClose(state, isSynced, done);
     };
     const timer = context.after(CLOSE_SYNC_MS, () => finish(false));
-    // The hosts answer queuesFlushed, which moves the checkpoint; they are closed after this actor.
-    state.closing = { hostsToFlush: options.queueHosts.length, isSynced: true, done: finish };
-    for (const host of options.queueHosts) context.send(host, queueMessages.flush, {});
+    syncHosts(state, finish, () => isOver);
+  });
+}
+
+/** The hosts are closed after this actor. One that is behind gets the entries that it misses first. */
+function syncHosts(state: BrokerState, finish: (isSynced: boolean) => void, isOver: () => boolean): void {
+  state.queueSync.begin(state, (isSynced) => {
+    if (isSynced) finish(true);
+    else if (!isOver()) state.context.after(CLOSE_RETRY_MS, () => syncHosts(state, finish, isOver));
   });
 }
 
@@ -448,7 +480,7 @@ function finishClose(state: BrokerState, isSynced: boolean, done: () => void): v
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     // The abort file stays, so the next start recovers what could not be written now.
-    context.log.error(`the store was not closed cleanly, the next start recovers it: ${error.message}`);
+    context.log.error(`the store was not closed cleanly, the next start recovers it: ${withRemedy(error)}`);
   }
   done();
 }

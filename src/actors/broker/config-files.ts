@@ -10,6 +10,7 @@
  * and their new name is not synced: a power loss may bring back what was there before. Source: ConfigManager.java, MixAll.string2File.
  */
 import { DiskError } from '../../base/disk.js';
+import { diskErrorFacts } from '../../base/disk-remedy.js';
 import { StartError } from '../../base/start-error.js';
 import {
   consumerOffsetTable,
@@ -21,8 +22,9 @@ import { BodyProblem, type Codec, decodeText, encodeText } from '../../remoting/
 import type { Context } from '../../runtime/actor.js';
 import { makeDurableDirectory } from '../../store/directories.js';
 import type { BrokerState } from './state.js';
+import type { StoreFaults } from './store-faults.js';
 
-/** A failed write is tried again after this, and logged each time. */
+/** A failed write is tried again after this. */
 const RETRY_MS = 1_000;
 
 const FILE = {
@@ -43,6 +45,8 @@ export class ConfigFiles {
   delayOffsets = encodeText(delayOffsetTable, { dataVersion: undefined, offsetTable: new Map() });
   private topicsDirty = false;
   private groupsDirty = false;
+  /** Files that could not be written the last time. */
+  private readonly failing = new Set<string>();
   /** After a failure: no write before this, monotonic ms. */
   private notBeforeMs = 0;
   /** Files on their way to the disk, each with what is to follow. */
@@ -52,6 +56,7 @@ export class ConfigFiles {
   constructor(
     private readonly context: Context,
     private readonly directory: string,
+    private readonly faults: StoreFaults,
   ) {}
 
   /** Fills the tables. Throws StartError for a file that cannot be read and has no readable backup. */
@@ -152,7 +157,7 @@ export class ConfigFiles {
       this.replacing.delete(name);
       const failure = error ?? failureOf(() => this.moveIntoPlace(path));
       replacement.onEnd(failure === undefined);
-      if (failure !== undefined) this.reportFailure(name, failure);
+      this.report(name, failure);
       if (next !== undefined) this.replaceLater(name, next);
     };
     this.replacing.set(name, undefined);
@@ -171,12 +176,17 @@ export class ConfigFiles {
   /** False when the disk refuses: what is in memory goes on serving, and is written later. */
   private attempt(name: string, text: () => string): boolean {
     const failure = failureOf(() => this.replace(`${this.directory}/${name}`, text()));
-    if (failure !== undefined) this.reportFailure(name, failure);
+    this.report(name, failure);
     return failure === undefined;
   }
 
-  private reportFailure(name: string, error: DiskError): void {
-    this.context.log.error(`${name} cannot be written, a restart would begin with its old content: ${error.message}`);
+  private report(name: string, error: DiskError | undefined): void {
+    if (error === undefined) {
+      if (this.failing.delete(name) && this.failing.size === 0) this.faults.worked('config');
+      return;
+    }
+    this.failing.add(name);
+    this.faults.failed('config', diskErrorFacts(error));
     this.notBeforeMs = this.context.clock.monotonic() + RETRY_MS;
     this.context.after(RETRY_MS, () => this.context.touch());
   }

@@ -24,6 +24,7 @@ export class Counters {
   readonly refuses: Gauge;
   readonly replicationLag: Gauge;
   readonly connectedSlaves: Gauge;
+  readonly writable: Gauge;
   /** Messages stored since the start; the runtime information's putMessageTimesTotal. */
   putMessages = 0;
   putBytes = 0;
@@ -46,6 +47,7 @@ export class Counters {
     this.refuses = gauge(meter, catalog.refusesMessages, { broker });
     this.replicationLag = gauge(meter, catalog.replicationLag, { broker });
     this.connectedSlaves = gauge(meter, catalog.connectedSlaves, { broker });
+    this.writable = gauge(meter, catalog.brokerWritable, { broker });
     this.messagesNotIndexed = counter(meter, catalog.messagesNotIndexed, { broker });
   }
 

@@ -2,7 +2,8 @@
  * HOT. Consume queue entries on their way to the queue hosts: collected per message queue during a batch, sent as one
  * message a queue once the log is in the files. A host that has no room is "behind": entries for it are not kept, it
  * gets them later from a scan of the log (catchUp in replicate.ts), so that the broker never waits for it. It is told so
- * before the answers leave: clients may then know of more than it does.
+ * before the answers leave: clients may then know of more than it does. A host whose disk refuses entries is "stalled":
+ * behind, too, and left alone for a while before it gets them again.
  */
 import { readInt64, writeInt64 } from '../../base/int64.js';
 import type { ActorId, Context } from '../../runtime/actor.js';
@@ -17,8 +18,14 @@ export class Dispatcher {
   /** Per host: number of its last time behind, and whether that is over. */
   private readonly lags: Int32Array;
   private readonly isLagging: Uint8Array;
+  /** Per host: number of its stall, not yet told to resume, or 0; when to do so; since when it is stalled, or -1. */
+  private readonly stalls: Int32Array;
+  private readonly notBeforeMs: Float64Array;
+  private readonly stalledSinceMs: Float64Array;
   private lastStoreTimestamp = 0;
-  private readonly head = { queueId: 0, firstQueueOffset: 0.5, count: 0, storeTimestamp: 0.5 };
+  /** Store time of the newest message whose entries were sent, or kept back because its host is behind; 0 at first. */
+  sentTimestamp = 0;
+  private readonly head = { queueId: 0, firstQueueOffset: 0.5, count: 0 };
 
   constructor(
     private readonly context: Context,
@@ -27,6 +34,9 @@ export class Dispatcher {
     this.behindFrom = new Float64Array(hosts.length).fill(-1);
     this.lags = new Int32Array(hosts.length);
     this.isLagging = new Uint8Array(hosts.length);
+    this.stalls = new Int32Array(hosts.length);
+    this.notBeforeMs = new Float64Array(hosts.length);
+    this.stalledSinceMs = new Float64Array(hosts.length).fill(-1);
   }
 
   /** Notes one entry; `tagsCode` is a 64-bit value that fits a Number (a hash, or a delivery time). */
@@ -65,9 +75,10 @@ export class Dispatcher {
       queue.pendingCount = 0;
     }
     this.touched.length = 0;
+    this.sentTimestamp = this.lastStoreTimestamp;
   }
 
-  /** Hosts that must be caught up by a scan from that physical offset. */
+  /** Hosts that must be caught up by a scan from that physical offset. Those left alone for now are among them. */
   *behind(): Iterable<{ readonly host: number; readonly from: number }> {
     for (let host = 0; host < this.behindFrom.length; host++) {
       if (this.behindFrom[host]! >= 0) yield { host, from: this.behindFrom[host]! };
@@ -78,8 +89,42 @@ export class Dispatcher {
     return this.behindFrom[host]! >= 0;
   }
 
+  /** It misses entries, or has not been told yet that it has them all. */
+  isLate(host: number): boolean {
+    return this.isBehind(host) || this.isLagging[host] === 1;
+  }
+
+  isLeftAlone(host: number, nowMs: number): boolean {
+    return this.stalls[host] !== 0 && nowMs < this.notBeforeMs[host]!;
+  }
+
+  /** How long the host that is stalled longest has been so. */
+  stalledForMs(nowMs: number): number {
+    let longest = 0;
+    for (const since of this.stalledSinceMs) if (since >= 0) longest = Math.max(longest, nowMs - since);
+    return longest;
+  }
+
+  /** The host's disk refused entries: it has dropped what came since, and lacks the messages from `from` on. */
+  stalled(host: number, stall: number, from: number, retryAtMs: number, nowMs: number): void {
+    this.fallBehindAt(host, from);
+    this.stalls[host] = stall;
+    this.notBeforeMs[host] = retryAtMs;
+    if (this.stalledSinceMs[host]! < 0) this.stalledSinceMs[host] = nowMs;
+  }
+
+  /** It has everything, and could write all of it. */
+  stallOver(host: number): void {
+    this.stalledSinceMs[host] = -1;
+  }
+
   /** The host is told everything again from its `behind` offset on: new entries go to it as usual. */
   caughtUp(host: number): void {
+    if (this.stalls[host] !== 0) {
+      const resume = { stall: this.stalls[host]!, from: this.behindFrom[host]! };
+      this.context.send(this.hosts[host]!, queueMessages.resume, resume);
+      this.stalls[host] = 0;
+    }
     this.behindFrom[host] = -1;
   }
 
@@ -118,7 +163,6 @@ export class Dispatcher {
     head.queueId = queue.queueId;
     head.firstQueueOffset = queue.pendingFirst;
     head.count = queue.pendingCount;
-    head.storeTimestamp = this.lastStoreTimestamp;
     const bytes = 1 + topic.length + entriesBytes;
     const place = this.context.begin(this.hosts[host]!, queueMessages.dispatch, head as never, queue.key, bytes);
     place.buffer[place.at] = topic.length;

@@ -1,4 +1,5 @@
 /** What a broker actor understands: connections (from the front), its queue hosts, its HA actor. */
+import type { DiskErrorFacts } from '../../base/disk-remedy.js';
 import { messageTable, shape } from '../../runtime/message.js';
 import { connectionRows } from '../front/connection-messages.js';
 
@@ -14,6 +15,23 @@ export interface OffsetMoved {
 /** Who asked a queue host for entries (readEntries). */
 export const EntryReader = { SCHEDULE: 1 } as const;
 
+/** A queue host cannot write its consume queues, or (without an error) can again. */
+export interface QueueDisk {
+  readonly host: number;
+  readonly error: DiskErrorFacts | undefined;
+}
+
+/**
+ * A queue host could not take dispatched entries. It drops what is dispatched until `resume` with the same number: what
+ * it needs then begins with the message at `from` (physical offset).
+ */
+export interface Stalled {
+  readonly host: number;
+  readonly stall: number;
+  readonly from: number;
+  readonly error: DiskErrorFacts;
+}
+
 export const brokerMessages = messageTable({
   ...connectionRows,
 
@@ -21,8 +39,10 @@ export const brokerMessages = messageTable({
   /** Commit-with-pull. Bytes: `u8 group length, group, topic`. */
   commitOffset: { id: 16, lane: 'reply', fields: { queueId: 'i32', queueOffset: 'offset' }, bytes: true },
   offsetMoved: { id: 17, lane: 'reply', msgpack: shape<OffsetMoved>() },
-  /** Everything dispatched so far is in the consume queue files; `logicsTimestamp`: store time of the last, ms, or -1: it is not. */
-  queuesFlushed: { id: 18, lane: 'reply', fields: { logicsTimestamp: 'offset' } },
+  /** Answer to `flush`: whether everything that was dispatched before it is durable in the consume queue files. */
+  queuesFlushed: { id: 18, lane: 'reply', fields: { host: 'i32', isSynced: 'boolean' } },
+  queueDisk: { id: 50, lane: 'reply', msgpack: shape<QueueDisk>() },
+  stalled: { id: 51, lane: 'reply', msgpack: shape<Stalled>() },
   /** What pulls of a host did since its last report: pulls that found messages or did not, messages that they got. */
   pulled: { id: 22, lane: 'reply', fields: { found: 'offset', missed: 'offset', messages: 'offset' } },
   /** Where a queue begins after old entries were dropped (cleanQueue), and how many of its files went. Bytes: the topic. */

@@ -31,8 +31,8 @@ export function pushTopic(state: BrokerState, topic: BrokerTopic): void {
 
 /** The hosts close the topic's queues and remove their files. */
 export function pushTopicDeleted(state: BrokerState, topic: string): void {
-  for (const host of state.options.queueHosts)
-    state.context.send(host, queueMessages.topicDeleted, { value: { topic } });
+  const value = { topic, end: state.log.endOffset };
+  for (const host of state.options.queueHosts) state.context.send(host, queueMessages.topicDeleted, { value });
 }
 
 /** Settings and subscriptions of a group; a group that has neither (any more) is forgotten. */

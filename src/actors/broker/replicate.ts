@@ -13,6 +13,7 @@ import { MIB } from '../../base/units.js';
 import { haMessages } from '../ha/messages.js';
 import { beginAnew } from './begin-anew.js';
 import type { BrokerState } from './state.js';
+import { noteLog } from './store-health.js';
 import { putKeys } from './store-message.js';
 import type { BrokerQueue } from './topic-table.js';
 
@@ -77,7 +78,7 @@ export class Replication {
       this.dispatched = from;
     }
     this.target = end;
-    this.advance(broker);
+    if (!this.isScheduled) this.advance(broker);
   }
 
   /** A piece of the log of a master of another process. */
@@ -118,6 +119,7 @@ export class Replication {
     const { log, context, options } = this.state;
     if (this.target <= log.endOffset) return;
     const isAppended = this.appendChunk(Math.min(this.target, log.endOffset + CHUNK_BYTES));
+    noteLog(broker);
     if (isAppended) {
       this.dispatchAppended(broker);
       context.send(options.ha, haMessages.appended, { end: log.endOffset });
@@ -144,10 +146,8 @@ export class Replication {
     master.reader.forgetBefore(from);
     const isRead = result === 'gone' && master.reader.read(from, to - from, this.chunk, 0);
     if (isRead && log.appendRaw(this.chunk, 0, to - from)) return true;
-    if (isRead || result === 'failed') {
-      context.log.error(`replication stands still at ${from}: ${log.failure?.message}`);
-    } else {
-      // The master says where its log begins now.
+    // Otherwise its disk refuses, and the master says where its log begins now.
+    if (!isRead && result !== 'failed') {
       context.send(options.ha, haMessages.rejoin, {});
     }
     return false;
@@ -188,6 +188,7 @@ export class Replication {
   catchUp(broker: BrokerState): void {
     const { dispatcher, log, context, options } = broker;
     for (const { host, from } of [...dispatcher.behind()]) {
+      if (dispatcher.isLeftAlone(host, context.clock.monotonic())) continue;
       if (!context.isOpen(options.queueHosts[host]!, 'request')) {
         this.awaitRoom(options.queueHosts[host]!);
         continue;

@@ -20,6 +20,7 @@ import { createTopicOnSend } from './create-topic.js';
 import { delayLevelOf } from './schedule/divert.js';
 import { retryTarget } from './send-back.js';
 import type { BrokerState, Connection } from './state.js';
+import { writeRefusal } from './store-health.js';
 import { copyProperties, encode, putMessage, recordBytesOf, withHosts } from './store-message.js';
 import { BrokerTopic, Perm } from './topic-table.js';
 import { NEEDS } from './waiting-answers.js';
@@ -294,7 +295,7 @@ function copyReceived(scan: RequestScan, length: number): number {
 }
 
 function checkWritable(state: BrokerState, connection: Connection): boolean {
-  if (state.isSlave || state.refusal !== undefined || state.log.failure !== undefined) {
+  if (writeRefusal(state) !== undefined) {
     refuseUnwritable(state, connection);
     return false;
   }
@@ -475,8 +476,6 @@ function refuse(state: BrokerState, connection: Connection, code: number, remark
 }
 
 function refuseUnwritable(state: BrokerState, connection: Connection): void {
-  const why = state.isSlave
-    ? 'this broker is a slave'
-    : (state.refusal ?? state.log.failure?.message ?? 'the store is not writable');
+  const why = writeRefusal(state) ?? 'the store is not writable';
   refuse(state, connection, ResponseCode.SERVICE_NOT_AVAILABLE, `service not available now: ${why}`);
 }

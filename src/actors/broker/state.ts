@@ -1,5 +1,6 @@
 /** Everything that a broker actor owns. Handlers and processors get it as their first argument. */
 import type { BrokerSettings } from '../../../config/schema.js';
+import type { DiskErrorFacts } from '../../base/disk-remedy.js';
 import type { PropertyScan } from '../../message/properties.js';
 import type { RequestScan } from '../../remoting/request-scan.js';
 import type { ResponseWriter } from '../../remoting/response-writer.js';
@@ -20,6 +21,7 @@ import type { OffsetSearches } from './offset-searches.js';
 import type { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
 import type { QueueLocks } from './queue-locks.js';
+import type { QueueSync } from './queue-sync.js';
 import type { Registration } from './registration.js';
 import type { Remote } from './remote.js';
 import type { Replication } from './replicate.js';
@@ -27,6 +29,7 @@ import type { Schedule } from './schedule/schedule.js';
 import type { Retention } from './retention.js';
 import type { SlaveSync } from './slave-sync.js';
 import type { BrokerStats } from './stats.js';
+import type { StoreFaults } from './store-faults.js';
 import type { NewMessage } from './store-message.js';
 import type { TopicTable } from './topic-table.js';
 import type { Release, WaitingAnswers } from './waiting-answers.js';
@@ -69,8 +72,13 @@ export interface BrokerState {
   readonly storeTimestamp: () => number;
   /** undefined: writable. Otherwise why not, for the remark of SERVICE_NOT_AVAILABLE. */
   refusal: string | undefined;
-  /** The last file write failed; said once. */
-  isUnwritable: boolean;
+  /** The same, because consume queues could not be written for long. */
+  queueRefusal: string | undefined;
+  /** What the disk refuses. */
+  readonly faults: StoreFaults;
+  /** By queue host: why its consume queues cannot be written. */
+  readonly queueTroubles: Map<number, DiskErrorFacts>;
+  readonly queueSync: QueueSync;
 
   readonly retention: Retention;
 
@@ -119,9 +127,8 @@ export interface BrokerState {
   ownProperties: Buffer;
   /** Sends an answer that waited; see waiting-answers.ts. */
   readonly release: Release;
-
-  /** Set while it waits, to close, for its queue hosts to write out and sync. */
-  closing: { hostsToFlush: number; isSynced: boolean; readonly done: (isSynced: boolean) => void } | undefined;
+  /** A slave's flush with SYNC_FLUSH, a few milliseconds from now. */
+  readonly flushSoon: () => void;
 
   // ---- reused on the hot path
   readonly scan: RequestScan;

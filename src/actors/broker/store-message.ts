@@ -7,6 +7,7 @@
  *     encode         one record of several in a reservation (batches)
  */
 import { DiskError } from '../../base/disk.js';
+import { diskErrorFacts } from '../../base/disk-remedy.js';
 import { bodyCrc } from '../../message/crc.js';
 import { IndexKeys } from '../../message/index-keys.js';
 import { indexTopicHash, tagsCode } from '../../message/java-hash.js';
@@ -171,6 +172,7 @@ export function putKeys(
     // The message is stored and will be delivered; only queries by its key miss it.
     if (!(error instanceof DiskError)) throw error;
     state.counters.notIndexed();
+    state.faults.failed('index', diskErrorFacts(error));
   }
 }
 

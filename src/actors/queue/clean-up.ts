@@ -2,9 +2,9 @@
 import type { MessageOf } from '../../runtime/message.js';
 import { storePath } from '../../store/store-directory.js';
 import { brokerMessages } from '../broker/messages.js';
+import { attempt, tryHeld } from './disk-trouble.js';
 import type { HostState } from './host-state.js';
 import type { queueMessages } from './messages.js';
-import { answerHeld } from './pull.js';
 import type { Queue } from './queue.js';
 import { correct, findQueueByBytes, findStarted, forgetQueue } from './queues.js';
 
@@ -23,7 +23,7 @@ export function onCleanQueue(state: HostState, m: Message<'cleanQueue'>): void {
   const queue = findQueueByBytes(state, m.key, m.buffer, m.start, m.end - m.start, m.queueId);
   const filesBefore = queue.entries.fileCount;
   if (m.logMinOffset > state.logMin) state.logMin = m.logMinOffset;
-  correct(state, queue);
+  attempt(state, () => correct(state, queue));
   const { minOffset, fileCount } = queue.entries;
   const filesRemoved = filesBefore - fileCount;
   const answer = { queueId: queue.queueId, minOffset, filesRemoved };
@@ -41,12 +41,13 @@ export function onQueueGone(state: HostState, m: Message<'queueGone'>): void {
     return;
   }
   const topic = m.buffer.toString('utf8', m.start, m.end);
-  state.files.removeTree(storePath.consumeQueue(state.options.settings.storePathRootDir, topic, m.queueId));
+  const directory = storePath.consumeQueue(state.options.settings.storePathRootDir, topic, m.queueId);
+  attempt(state, () => state.files.removeTree(directory));
 }
 
-/** Pulls that wait for it are answered; its files go. */
+/** Pulls that wait for it are answered; its files go. Those that cannot be removed end with the log's messages. */
 export function destroy(state: HostState, queue: Queue): void {
-  for (const held of [...queue.held]) answerHeld(state, held);
-  queue.entries.destroy();
+  for (const held of [...queue.held]) tryHeld(state, held);
+  attempt(state, () => queue.entries.destroy());
   forgetQueue(state, queue);
 }

@@ -1,4 +1,5 @@
 /** State of a queue host: the queue actors of one broker on one thread. */
+import type { DiskErrorFacts } from '../../base/disk-remedy.js';
 import type { RequestScan } from '../../remoting/request-scan.js';
 import type { ResponseWriter } from '../../remoting/response-writer.js';
 import type { Context } from '../../runtime/actor.js';
@@ -26,15 +27,18 @@ export interface HostState {
   /** Numbers of the last `behind` and the last `caughtUp`: while they differ, clients may know of more than this host. */
   lagBegun: number;
   lagOver: number;
-  /** Store time of the newest message that was dispatched here, ms. */
-  logicsTimestamp: number;
   /** Queues with entries that are not in a file yet. */
   readonly dirty: Set<Queue>;
-  /** A flush under way: queues still to be synced, and the store time that it vouches for. */
-  syncing: { readonly queues: Queue[]; readonly logicsTimestamp: number; isAskedAgain: boolean } | undefined;
-
+  /** A flush under way: queues still to be synced, and whether all were up to now. */
+  syncing: { readonly queues: Queue[]; isSynced: boolean } | undefined;
   /** A sync has failed since the start: nothing is vouched for any more. */
   hasLostSync: boolean;
+  /** The disk refused dispatched entries: what is dispatched is dropped until `resume`. `from`: the oldest of it. */
+  stall: { readonly number: number; from: number; readonly error: DiskErrorFacts } | undefined;
+  /** How many stalls there were. */
+  stalls: number;
+  /** The broker knows that the files cannot be written. */
+  hasToldTrouble: boolean;
 
   readonly heldByConnection: Map<number, Set<HeldPull>>;
   heldCount: number;

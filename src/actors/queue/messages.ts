@@ -60,23 +60,26 @@ export const queueMessages = messageTable({
 
   /**
    * Consume queue entries of one message queue, in order. Bytes: `u8 topic length, topic, count x 20-byte entries` in
-   * the consume queue's own layout. Key: queueKey(topic hash, queue id). `storeTimestamp`: of the last entry, ms.
+   * the consume queue's own layout. Key: queueKey(topic hash, queue id).
    */
   dispatch: {
     id: 16,
-    fields: { queueId: 'i32', firstQueueOffset: 'offset', count: 'i32', storeTimestamp: 'offset' },
+    fields: { queueId: 'i32', firstQueueOffset: 'offset', count: 'i32' },
     bytes: true,
   },
   /** The commit log now spans [minOffset, endOffset). */
   logRange: { id: 17, lane: 'reply', fields: { minOffset: 'offset', endOffset: 'offset' } },
   topic: { id: 18, lane: 'reply', msgpack: shape<TopicReplica>() },
-  /** The topic is gone: close its queues and remove their files. */
-  topicDeleted: { id: 19, lane: 'reply', msgpack: shape<{ topic: string }>() },
+  /**
+   * The topic is gone: close its queues and remove their files. Messages from physical offset `end` on are of a topic of
+   * that name that was made later; the two lanes have no order, so they may be here already.
+   */
+  topicDeleted: { id: 19, lane: 'reply', msgpack: shape<{ topic: string; end: number }>() },
   group: { id: 20, lane: 'reply', msgpack: shape<GroupReplica>() },
   /** Broker settings that pulls look at changed (code 25), or a whole replica begins. */
   broker: { id: 21, lane: 'reply', msgpack: shape<BrokerReplica>() },
-  /** Write every buffered entry out and sync, then answer queuesFlushed: before a checkpoint, at close. */
-  flush: { id: 22, lane: 'reply' },
+  /** Write every entry dispatched before this out and sync, then answer queuesFlushed: before a checkpoint, at close. */
+  flush: { id: 22 },
   /**
    * The host has had no room, and misses entries that clients may have been told of: until `caughtUp` with the same
    * number, which follows them. On the lane that always has room, so that it comes before the pulls of those clients.
@@ -101,6 +104,8 @@ export const queueMessages = messageTable({
   cleanQueue: { id: 44, fields: { queueId: 'i32', logMinOffset: 'offset' }, bytes: true },
   /** The queue is gone: remove its files. On the lane of its entries, so that those sent before do not bring it back. */
   queueGone: { id: 45, fields: { queueId: 'i32' }, bytes: true },
+  /** Answer to `stalled`: what follows begins with the message at physical offset `from`. */
+  resume: { id: 50, fields: { stall: 'i32', from: 'offset' } },
 });
 
 /** Finds a queue actor on its host: the same for the front, the broker and the host. `topicHash`: FNV-1a 32 of the UTF-8 topic. */

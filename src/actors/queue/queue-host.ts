@@ -2,7 +2,9 @@
  * Hosts the queue actors of one broker on one thread: finds (or starts) the one that a pull or a dispatch is for, and
  * keeps what they share: the replica of the broker's tables, open files, the log reader, the table of held pulls.
  */
-import { ENTRY, entryTagsCode } from '../../store/consume-queue-entry.js';
+import { DiskError } from '../../base/disk.js';
+import { diskErrorFacts, withRemedy } from '../../base/disk-remedy.js';
+import { ENTRY, entryOffset, entryTagsCode } from '../../store/consume-queue-entry.js';
 import { FileCache } from '../../store/file-cache.js';
 import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
@@ -20,14 +22,15 @@ import { destroy, onCleanQueue, onLogRange, onQueueGone } from './clean-up.js';
 import { HostCounters } from './counters.js';
 import { Selection } from './get-messages.js';
 import { Deferred } from './deferred.js';
+import { attempt, beginStall, onFlush, onResume, troubleOver, tryHeld } from './disk-trouble.js';
 import type { HostState } from './host-state.js';
 import { queueMessages } from './messages.js';
 import type { QueueHostOptions } from './options.js';
-import { answerHeld, onPull, release } from './pull.js';
+import { onPull, release } from './pull.js';
 import { PullKey, PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
-import { onReadEntries } from './read-entries.js';
 import { allQueues, findQueue, findQueueByBytes } from './queues.js';
+import { onReadEntries } from './read-entries.js';
 import { refuse, respond } from './refuse.js';
 import { Replica } from './replica.js';
 
@@ -35,8 +38,6 @@ type Message<K extends keyof typeof queueMessages> = MessageOf<typeof queueMessa
 
 /** How often held pulls are looked through for those whose time is over. */
 const HOLD_SWEEP_MS = 200;
-/** Instead of a store time: see queuesFlushed. */
-const NOT_SYNCED = -1;
 const IDLE_SWEEP_MS = 5_000;
 /** As often as the broker takes samples of what pulls did. */
 const REPORT_MS = 1_000;
@@ -59,7 +60,7 @@ export const queueHostActor = actor('queue-host', {
       state.replica.setTopic(m.value);
       state.deferred.hasReplicaChanged = true;
     },
-    topicDeleted: (state: HostState, m: Message<'topicDeleted'>) => onTopicDeleted(state, m.value.topic),
+    topicDeleted: (state: HostState, m: Message<'topicDeleted'>) => onTopicDeleted(state, m.value),
     group: (state: HostState, m: Message<'group'>) => {
       state.replica.setGroup(m.value);
       state.deferred.hasReplicaChanged = true;
@@ -70,17 +71,19 @@ export const queueHostActor = actor('queue-host', {
     },
     flush: onFlush,
     searchOffset: onBrokerSearch,
+    resume: onResume,
     behind: (state: HostState, m: Message<'behind'>) => {
       state.lagBegun = m.lag;
     },
     caughtUp: (state: HostState, m: Message<'caughtUp'>) => {
-      state.lagOver = m.lag;
+      // Of before the stall: what it promises was dropped.
+      if (state.stall === undefined) state.lagOver = m.lag;
     },
     readEntries: onReadEntries,
   },
   endOfBatch,
   close: (state: HostState, done: () => void) => {
-    for (const queue of allQueues(state)) queue.entries.close();
+    for (const queue of allQueues(state)) attempt(state, () => queue.entries.close());
     done();
   },
 });
@@ -100,10 +103,12 @@ function start(context: Context, options: QueueHostOptions): HostState {
     logEnd: 0,
     lagBegun: 0,
     lagOver: 0,
-    logicsTimestamp: 0,
     dirty: new Set(),
     syncing: undefined,
     hasLostSync: false,
+    stall: undefined,
+    stalls: 0,
+    hasToldTrouble: false,
     heldByConnection: new Map(),
     heldCount: 0,
     heldTags: 0,
@@ -124,9 +129,6 @@ function start(context: Context, options: QueueHostOptions): HostState {
   };
   every(HOLD_SWEEP_MS, sweepHeld);
   every(settings.flushIntervalConsumeQueue, writeBehind);
-  every(settings.flushConsumeQueueThoroughInterval, (host) => {
-    if (host.syncing === undefined) onFlush(host);
-  });
   every(IDLE_SWEEP_MS, releaseIdle);
   every(REPORT_MS, reportPulls);
   context.ready();
@@ -136,9 +138,27 @@ function start(context: Context, options: QueueHostOptions): HostState {
 // ---- requests
 
 function onFrame(state: HostState, m: Message<'frame'>): void {
-  if (handleFrame(state, m.connection, m.buffer, m.view, m.start, true)) return;
+  if (tryFrame(state, m.connection, m.buffer, m.view, m.start, true)) return;
   if (state.deferred.add(state, m.connection, m.buffer, m.start, m.end)) return;
-  handleFrame(state, m.connection, m.buffer, m.view, m.start, false);
+  tryFrame(state, m.connection, m.buffer, m.view, m.start, false);
+}
+
+/** Like handleFrame; what the disk cannot give is refused with the reason. */
+function tryFrame(
+  state: HostState,
+  connection: number,
+  buffer: Buffer,
+  view: DataView,
+  start: number,
+  mayWait: boolean,
+): boolean {
+  try {
+    return handleFrame(state, connection, buffer, view, start, mayWait);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, withRemedy(error));
+    return true;
+  }
 }
 
 /** False when the request should be tried again after the replica has changed. */
@@ -248,18 +268,26 @@ function onClosed(state: HostState, m: Message<'closed'>): void {
 // ---- what the broker says
 
 function onDispatch(state: HostState, m: Message<'dispatch'>): void {
-  const topicBytes = m.buffer[m.start]!;
   const topicAt = m.start + 1;
-  const queue = findQueueByBytes(state, m.key, m.buffer, topicAt, topicBytes, m.queueId);
+  const topicBytes = m.buffer[m.start]!;
   const entriesAt = topicAt + topicBytes;
-  queue.entries.append(m.buffer, entriesAt, m.count, m.firstQueueOffset);
-  queue.lastUsedMs = state.context.clock.monotonic();
-  state.logicsTimestamp = m.storeTimestamp;
-  if (!queue.isDirty) {
-    queue.isDirty = true;
-    state.dirty.add(queue);
+  if (state.stall !== undefined) {
+    state.stall.from = Math.min(state.stall.from, entryOffset(m.buffer, entriesAt));
+    return;
   }
-  if (queue.held.size > 0) wake(state, queue, m.buffer, entriesAt, m.count);
+  try {
+    const queue = findQueueByBytes(state, m.key, m.buffer, topicAt, topicBytes, m.queueId);
+    if (!queue.isDirty) {
+      queue.isDirty = true;
+      state.dirty.add(queue);
+    }
+    queue.entries.append(m.buffer, entriesAt, m.count, m.firstQueueOffset);
+    queue.lastUsedMs = state.context.clock.monotonic();
+    if (queue.held.size > 0) wake(state, queue, m.buffer, entriesAt, m.count);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    beginStall(state, entryOffset(m.buffer, entriesAt), diskErrorFacts(error));
+  }
 }
 
 /** Marks the held pulls whose filter one of the new entries passes; they are answered at the end of the batch. */
@@ -275,10 +303,10 @@ function wake(state: HostState, queue: Queue, bytes: Uint8Array, entriesAt: numb
   }
 }
 
-function onTopicDeleted(state: HostState, topic: string): void {
+function onTopicDeleted(state: HostState, { topic, end }: { readonly topic: string; readonly end: number }): void {
   state.replica.topics.delete(topic);
   for (const queue of [...allQueues(state)]) {
-    if (queue.topic === topic) destroy(state, queue);
+    if (queue.topic === topic && queue.entries.maxPhysicalOffset <= end) destroy(state, queue);
   }
 }
 
@@ -296,7 +324,7 @@ function answerWoken(state: HostState): void {
   let next = 0;
   for (; next < woken.length && context.isOpen(options.front, 'reply'); next++) {
     const held = woken[next]!;
-    if (held.isHeld) answerHeld(state, held);
+    if (held.isHeld) tryHeld(state, held);
   }
   state.woken = next === woken.length ? [] : woken.slice(next);
   if (state.woken.length > 0) context.onceOpen(options.front, 'reply', () => answerWoken(state));
@@ -314,65 +342,17 @@ function sweepHeld(state: HostState): void {
 }
 
 function writeBehind(state: HostState): void {
-  for (const queue of state.dirty) queue.entries.flush();
-}
-
-/**
- * Writes out and syncs everything that was dispatched, one queue after the other on the I/O thread, then tells the
- * broker, which may move its checkpoint. A queue that gets entries meanwhile is dirty again and not vouched for.
- */
-function onFlush(state: HostState): void {
-  if (state.syncing !== undefined) {
-    state.syncing.isAskedAgain = true;
-    return;
-  }
-  const queues = [...state.dirty];
-  state.dirty.clear();
-  for (const queue of queues) {
-    queue.isDirty = false;
-    queue.entries.flush();
-  }
-  state.syncing = { queues, logicsTimestamp: state.logicsTimestamp, isAskedAgain: false };
-  syncNext(state);
-}
-
-/** Goes on until a queue has to wait for the device; a loop, because most have nothing to sync and answer at once. */
-function syncNext(state: HostState): void {
-  for (let queue = state.syncing!.queues.pop(); queue !== undefined; queue = state.syncing!.queues.pop()) {
-    let isAtOnce = true;
-    let isDone = false;
-    const { topic, queueId } = queue;
-    queue.entries.syncLater((error) => {
-      isDone = error === undefined;
-      if (error !== undefined) {
-        // What the system lost it will not report again. The checkpoint stays where it is, and the next start builds
-        // the entries again from the log.
-        state.context.log.error(`consume queue ${topic}-${queueId} could not be synced: ${error.message}`);
-        state.hasLostSync = true;
-        finishFlush(state);
-      } else if (!isAtOnce) {
-        syncNext(state);
-      }
-    });
-    isAtOnce = false;
-    if (!isDone) return;
-  }
-  finishFlush(state);
-}
-
-function finishFlush(state: HostState): void {
-  const { logicsTimestamp, isAskedAgain } = state.syncing!;
-  state.syncing = undefined;
-  // Who asked meanwhile wants to know about what came meanwhile, too.
-  if (isAskedAgain) return onFlush(state);
-  const vouched = state.hasLostSync ? NOT_SYNCED : logicsTimestamp;
-  state.context.send(state.options.broker, brokerMessages.queuesFlushed, { logicsTimestamp: vouched });
+  let isWritten = true;
+  for (const queue of state.dirty) isWritten = attempt(state, () => queue.entries.flush()) && isWritten;
+  if (isWritten) troubleOver(state);
 }
 
 /** Queues that nobody used for a while give their buffers and file handles back. */
 function releaseIdle(state: HostState): void {
   const idleSinceMs = state.context.clock.monotonic() - state.options.settings.queueIdleSeconds * 1000;
-  for (const queue of allQueues(state)) if (queue.lastUsedMs < idleSinceMs) queue.entries.release();
+  for (const queue of allQueues(state)) {
+    if (queue.lastUsedMs < idleSinceMs) attempt(state, () => queue.entries.release());
+  }
 }
 
 function reportPulls({ context, options, counters }: HostState): void {

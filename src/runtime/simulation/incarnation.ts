@@ -108,6 +108,7 @@ export class Incarnation {
       },
       fatal: (reason) => world.fail(new Error(`${spec.name} ends: ${reason}`)),
       restarted: () => this.restarts++,
+      after: (delayMs, run) => world.time.after(delayMs, () => (run(), world.settled()), owner),
     });
   }
 
@@ -207,7 +208,7 @@ export class Incarnation {
     const { spec, world } = this;
     const nameOf = (actor: ActorId): string => spec.directory.actors[actor]!.name;
     return {
-      crashed: (actor, during, error) => {
+      crashed: (actor, during, error, epoch) => {
         const name = nameOf(actor);
         world.trace.note(world.time.monotonic(), 'crashed', name, actor);
         if (!(error instanceof InjectedCrash) && spec.tolerates?.(name, error) !== true) {
@@ -215,9 +216,9 @@ export class Incarnation {
           found.stack = error.stack ?? '';
           world.fail(found);
         }
-        this.toMain(() => this.supervisor.crashed(actor, during, error));
+        this.toMain(() => this.supervisor.crashed(actor, during, error, epoch));
       },
-      ready: (actor) => this.toMain(() => this.supervisor.ready(actor)),
+      ready: (actor, epoch) => this.toMain(() => this.supervisor.ready(actor, epoch)),
       reported: (_, fact, value) => this.toMain(() => this.facts.set(fact, value)),
       log: (level, actor, text, fields) => world.say(spec.name, level, actor, text, fields),
       ring: (to) => this.threads[to]?.rung(to === thread),

@@ -22,7 +22,8 @@ export interface MemoryDiskOptions {
 }
 
 export interface DiskFault {
-  readonly operation: 'read' | 'write' | 'sync';
+  /** 'create': of files and directories. */
+  readonly operation: 'read' | 'write' | 'sync' | 'create';
   /** Only paths that contain this. */
   readonly pathPart: string;
   readonly code: string;
@@ -52,6 +53,7 @@ export class MemoryDisk implements Disk {
     let node = this.names.find(path);
     if (node === undefined) {
       if (options.create !== true) throw new DiskError('ENOENT', path, 'open');
+      this.failIfInjected('create', path);
       node = new Inode(this.now());
       this.change('open', [path], [node]);
     }
@@ -102,8 +104,10 @@ export class MemoryDisk implements Disk {
     for (let depth = 1; depth <= names.length; depth++) {
       const part = `/${names.slice(0, depth).join('/')}`;
       const node = this.names.find(part);
-      if (node === undefined) this.change('make directory', [part], [newDirectory(this.now())]);
-      else if (!node.isDirectory) {
+      if (node === undefined) {
+        this.failIfInjected('create', part);
+        this.change('make directory', [part], [newDirectory(this.now())]);
+      } else if (!node.isDirectory) {
         throw new DiskError(depth === names.length ? 'EEXIST' : 'ENOTDIR', path, 'make directory');
       }
     }

@@ -102,7 +102,8 @@ export class BrokerDriver {
   readonly hosts: readonly [Told[], Told[]] = [[], []];
   /** `level text fields` of every line. */
   readonly logged: string[] = [];
-  readonly meter = new Meter(new SharedArrayBuffer(SLAB_BYTES));
+  readonly slab = new SharedArrayBuffer(SLAB_BYTES);
+  readonly meter = new Meter(this.slab);
   readonly disk: MemoryDisk;
   /** By address; others refuse to be dialed. */
   readonly peers = new Map<string, Peer>();
@@ -111,6 +112,8 @@ export class BrokerDriver {
   isReady = false;
   /** After every turn that did something. */
   onTurn: () => void = () => {};
+  /** What queue hosts answer when they are asked to flush; undefined: nothing yet. */
+  readonly hostsSync: (boolean | undefined)[] = [true, true];
   private readonly dialed = new Map<number, string>();
   /** Of the day, where the broker is. */
   hour = 0;
@@ -245,10 +248,11 @@ export class BrokerDriver {
       hasServed = true;
     }
     for (const [i, told] of this.hosts.entries()) {
-      const flushes = told.filter(({ kind }) => kind === 'flush');
+      const isSynced = this.hostsSync[i];
+      const flushes = isSynced === undefined ? [] : told.filter(({ kind }) => kind === 'flush');
       for (const one of flushes) told.splice(told.indexOf(one), 1);
       if (flushes.length === 0 || !this.core.isRunning(ACTOR.broker)) continue;
-      this.core.send(ACTOR.hosts[i]!, ACTOR.broker, brokerMessages.queuesFlushed, { logicsTimestamp: 0 }, 0);
+      this.core.send(ACTOR.hosts[i]!, ACTOR.broker, brokerMessages.queuesFlushed, { host: i, isSynced: isSynced! }, 0);
       hasServed = true;
     }
     return hasServed;
@@ -392,6 +396,12 @@ export class BrokerDriver {
       assert.is(command.flag, Flag.ONE_WAY);
       return command.ext.get('consumerGroup')!;
     });
+  }
+
+  /** A queue host says something to its broker. */
+  hostSays(host: 0 | 1, kind: 'stalled' | 'queueDisk', value: unknown): void {
+    this.core.send(ACTOR.hosts[host], ACTOR.broker, brokerMessages[kind] as Kind, { value } as never, 0);
+    this.settle();
   }
 
   /** What a queue host was told of one kind since the last call. */

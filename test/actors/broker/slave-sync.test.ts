@@ -123,7 +123,7 @@ sync('a topic that the master has no more goes with its queues, offsets are merg
       .takeTold(0, 'topicDeleted')
       .map(({ value }) => value)
       .at(-1),
-    { topic: 'orders' },
+    { topic: 'orders', end: 0 },
   );
   assert.is(broker.state.offsets.get('g', 'orders', 0), 120);
   assert.is(broker.state.offsets.get('g', 'new', 1), 5);

@@ -212,7 +212,7 @@ byTools('deletion takes queues, offsets and what the batch stored with it', () =
   for (const host of [0, 1] as const) {
     assert.equal(
       broker.takeTold(host, 'topicDeleted').map(({ value }) => value),
-      [{ topic: 'T' }],
+      [{ topic: 'T', end: broker.state.log.endOffset }],
     );
   }
   assert.not.match(broker.file('topics.json')!, '"T"');

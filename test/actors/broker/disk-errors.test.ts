@@ -1,0 +1,170 @@
+/** What a broker does while its disk refuses: see store-health.ts. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CONSUME_QUEUE_PATIENCE_MS } from '../../../src/actors/broker/store-health.js';
+import { RequestCode } from '../../../src/remoting/request-codes.js';
+import { ResponseCode } from '../../../src/remoting/response-codes.js';
+import { SlabReader } from '../../../src/runtime/slab.js';
+import { sendFields } from '../../support/remoting-client.js';
+import { type Answered, BrokerDriver } from './driver.js';
+
+const TOPIC = 'TBW102';
+
+function fieldsOf(properties = ''): Record<string, string> {
+  const fields = Object.entries(sendFields(TOPIC, 0, properties));
+  return Object.fromEntries(fields.map(([name, value]) => [name, String(value)]));
+}
+
+function send(broker: BrokerDriver, client: number, body = 'hello', properties = ''): Answered {
+  return broker.ask(client, RequestCode.SEND_MESSAGE_V2, fieldsOf(properties), { body });
+}
+
+function metric(broker: BrokerDriver, name: string, part?: string): number {
+  const series = new SlabReader(broker.slab).read();
+  return series.find((one) => one.name === name && (part === undefined || one.labels.part === part))?.value ?? 0;
+}
+
+const logErrors = suite('broker: the commit log cannot be written');
+
+logErrors('sends are refused with path and remedy, and taken again a second after there is room', () => {
+  const broker = new BrokerDriver().start();
+  const client = broker.open();
+  assert.is(send(broker, client).command.code, ResponseCode.SUCCESS);
+  const { disk } = broker;
+  disk.inject({ operation: 'write', pathPart: '/commitlog/', code: 'ENOSPC', times: Number.POSITIVE_INFINITY });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const { code, remark } = send(broker, client).command;
+    assert.is(code, ResponseCode.SERVICE_NOT_AVAILABLE);
+    assert.match(remark!, /^service not available now: write \/store\/commitlog\/0+: ENOSPC.*free space/);
+  }
+  broker.advance(5_000);
+  assert.is(broker.logged.filter((line) => line.includes('messages cannot be written')).length, 1, 'said once');
+  assert.is(metric(broker, 'hangar_store_failing', 'commitLog'), 1);
+  assert.is(metric(broker, 'hangar_broker_writable'), 0);
+  assert.ok(metric(broker, 'hangar_store_errors_total', 'commitLog') >= 3);
+  disk.clearFaults();
+  broker.advance(1_000);
+  assert.is(metric(broker, 'hangar_store_failing', 'commitLog'), 0);
+  assert.is(metric(broker, 'hangar_broker_writable'), 1);
+  const { code, ext } = send(broker, client).command;
+  assert.is(code, ResponseCode.SUCCESS);
+  // The first refused one was in the window already and is in the log now, as after a time-out.
+  assert.is(ext.get('queueOffset'), '2');
+  assert.is(broker.state.log.writtenOffset, broker.state.log.endOffset);
+});
+
+logErrors('a next file that cannot be created is created by the retry, and is gone after a clean stop if unused', () => {
+  const broker = new BrokerDriver({ settings: 'mappedFileSizeCommitLog=65536\nmaxMessageSize=40000' }).start();
+  const client = broker.open();
+  const body = 'x'.repeat(30_000);
+  for (let sent = 0; sent < 2; sent++) assert.is(send(broker, client, body).command.code, ResponseCode.SUCCESS);
+  broker.disk.inject({ operation: 'create', pathPart: '/commitlog/', code: 'EMFILE', times: Number.POSITIVE_INFINITY });
+  const { code, remark } = send(broker, client, body).command;
+  assert.is(code, ResponseCode.SERVICE_NOT_AVAILABLE);
+  assert.match(remark!, 'EMFILE');
+  assert.match(remark!, 'ulimit -n');
+  broker.disk.clearFaults();
+  broker.advance(1_000);
+  assert.is(broker.state.log.failure, undefined);
+  assert.is(broker.disk.list('/store/commitlog').length, 2);
+  broker.stop();
+  assert.is(broker.disk.list('/store/commitlog').length, 1);
+  broker.restart();
+  assert.is(send(broker, broker.open(), body).command.ext.get('queueOffset'), '2');
+});
+
+logErrors('after a failed fdatasync nothing is acknowledged any more, however often later ones succeed', () => {
+  const broker = new BrokerDriver({ settings: 'flushDiskType=SYNC_FLUSH' }).start();
+  const client = broker.open();
+  assert.is(send(broker, client).command.code, ResponseCode.SUCCESS);
+  broker.disk.inject({ operation: 'sync', pathPart: '/commitlog/', code: 'EIO', times: 1 });
+  const opaque = broker.send(client, RequestCode.SEND_MESSAGE_V2, fieldsOf(), { body: 'lost?' });
+  assert.equal(broker.take(client), []);
+  broker.advance(5_100);
+  const [late] = broker.take(client);
+  assert.is(late!.command.opaque, opaque);
+  assert.is(late!.command.code, ResponseCode.FLUSH_DISK_TIMEOUT);
+  const refused = send(broker, client).command;
+  assert.is(refused.code, ResponseCode.SERVICE_NOT_AVAILABLE);
+  assert.match(refused.remark!, 'sync /store/commitlog/00000000000000000000: EIO');
+  assert.is(send(broker, client, 'm', 'WAIT\u0001false').command.code, ResponseCode.SERVICE_NOT_AVAILABLE);
+  assert.is(metric(broker, 'hangar_store_failing', 'flush'), 1);
+  assert.ok(broker.logged.some((line) => line.includes('until the broker is restarted')));
+});
+
+logErrors.run();
+
+const queueErrors = suite('broker: a queue host cannot write its consume queues');
+const error = { code: 'ENOSPC', path: '/store/consumequeue/TBW102/0', message: 'write /store/consumequeue: ENOSPC' };
+
+/** The host of queue 0: the one that is told of it. */
+function stalledHost(broker: BrokerDriver, client: number): 0 | 1 {
+  send(broker, client);
+  return broker.takeTold(0, 'dispatch').length > 0 ? 0 : 1;
+}
+
+queueErrors('a stalled host is left alone for a second, then told to resume and everything from there again', () => {
+  const broker = new BrokerDriver().start();
+  const client = broker.open();
+  const host = stalledHost(broker, client);
+  broker.hosts[host].length = 0;
+  broker.hostSays(host, 'stalled', { host, stall: 1, from: 0, error });
+  assert.is(send(broker, client).command.code, ResponseCode.SUCCESS, 'the log is the truth');
+  assert.equal(broker.takeTold(host, 'dispatch'), []);
+  assert.is(broker.takeTold(host, 'behind').length, 1);
+  broker.advance(1_000);
+  const told = broker.hosts[host].map(({ kind }) => kind).filter((kind) => kind !== 'logRange');
+  assert.equal(told, ['resume', 'dispatch', 'caughtUp']);
+  assert.equal(broker.takeTold(host, 'resume')[0]!.fields, { stall: 1, from: 0 });
+  assert.is(broker.takeTold(host, 'dispatch')[0]!.fields.count, 2);
+});
+
+queueErrors('sends go on for half a minute, then they are refused until the host has caught up', () => {
+  const broker = new BrokerDriver().start();
+  const client = broker.open();
+  const host = stalledHost(broker, client);
+  let stall = 0;
+  const stallAgain = (): void => broker.hostSays(host, 'stalled', { host, stall: ++stall, from: 0, error });
+  stallAgain();
+  for (let second = 1; second < CONSUME_QUEUE_PATIENCE_MS / 1000; second++) {
+    // It meets the same full disk as soon as it goes on.
+    broker.advance(999);
+    stallAgain();
+    assert.is(send(broker, client).command.code, ResponseCode.SUCCESS, `after ${second} s`);
+  }
+  broker.advance(1_100);
+  stallAgain();
+  const { code, remark } = send(broker, client).command;
+  assert.is(code, ResponseCode.SERVICE_NOT_AVAILABLE);
+  assert.match(remark!, /consume queues could not be written for 30 s: .*ENOSPC: free space/);
+  broker.advance(2_000);
+  broker.hostSays(host, 'queueDisk', { host, error: undefined });
+  broker.advance(1_000);
+  assert.is(send(broker, client).command.code, ResponseCode.SUCCESS);
+});
+
+queueErrors('the checkpoint moves only when every host has synced', () => {
+  const broker = new BrokerDriver().start();
+  const client = broker.open();
+  send(broker, client);
+  const { checkpoint } = broker.state;
+  const before = checkpoint.consumeQueueTimestamp;
+  broker.hostsSync[1] = false;
+  broker.advance(60_000);
+  assert.is(checkpoint.consumeQueueTimestamp, before);
+  broker.hostsSync[1] = true;
+  broker.advance(60_000);
+  assert.ok(checkpoint.consumeQueueTimestamp > before);
+});
+
+queueErrors('a checkpoint that cannot be written is said and tried again', () => {
+  const broker = new BrokerDriver().start();
+  send(broker, broker.open());
+  broker.disk.inject({ operation: 'write', pathPart: '/checkpoint', code: 'ENOSPC', times: 1 });
+  broker.advance(60_000);
+  assert.is(metric(broker, 'hangar_store_failing', 'checkpoint'), 1);
+  broker.advance(60_000);
+  assert.is(metric(broker, 'hangar_store_failing', 'checkpoint'), 0);
+});
+
+queueErrors.run();

@@ -20,7 +20,10 @@ const REMEDIES: Readonly<Record<string, Remedy>> = {
   },
   EACCES: { text: 'make it writable for the user that Hangar runs as', isPassing: true },
   EPERM: { text: 'make it writable for the user that Hangar runs as', isPassing: true },
-  EIO: { text: 'its device reports errors: look at the kernel log, save the store, replace the device', isPassing: false },
+  EIO: {
+    text: 'its device reports errors: look at the kernel log, save the store, replace the device',
+    isPassing: false,
+  },
 };
 
 const UNKNOWN: Remedy = { text: 'look at the kernel log and at the file system', isPassing: false };

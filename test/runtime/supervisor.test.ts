@@ -339,28 +339,31 @@ restarting('a unit that cannot come back is tried again until the limit', async 
   assert.is(fixture.restarts, MAX_RESTARTS);
 });
 
-restarting('a unit that finds the disk full waits longer and longer, uses up no restarts, and comes up when there is room', async () => {
-  let fails: Error | undefined;
-  const prepare = async (): Promise<void> => {
-    if (fails !== undefined) throw fails;
-  };
-  const fixture = await up([plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A], { prepare })]);
-  fails = new DiskError('ENOSPC', '/store/consumequeue', 'write');
-  fixture.crash(BROKER_A, 'send', new Error('bug'));
-  const waits: number[] = [];
-  for (let attempt = 0; attempt < 2 * MAX_RESTARTS; attempt++) {
+restarting(
+  'a unit that finds the disk full waits ever longer, uses up no restarts, and comes up with room',
+  async () => {
+    let fails: Error | undefined;
+    const prepare = async (): Promise<void> => {
+      if (fails !== undefined) throw fails;
+    };
+    const fixture = await up([plan(0, [FRONT]), plan(1, [BROKER_A, QUEUES_A], { prepare })]);
+    fails = new DiskError('ENOSPC', '/store/consumequeue', 'write');
+    fixture.crash(BROKER_A, 'send', new Error('bug'));
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 2 * MAX_RESTARTS; attempt++) {
+      await settled();
+      assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
+      const { delayMs, run } = fixture.timers.shift()!;
+      waits.push(delayMs);
+      if (attempt === 2 * MAX_RESTARTS - 1) fails = undefined;
+      run();
+    }
     await settled();
-    assert.is(fixture.supervisor.phaseOf(UNIT_A), 'restarting');
-    const { delayMs, run } = fixture.timers.shift()!;
-    waits.push(delayMs);
-    if (attempt === 2 * MAX_RESTARTS - 1) fails = undefined;
-    run();
-  }
-  await settled();
-  assert.equal(waits.slice(0, 5), [1000, 2000, 4000, 8000, 8000]);
-  assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
-  assert.is(fixture.logs.filter((line) => line.includes('ENOSPC')).length, 1, 'said once');
-});
+    assert.equal(waits.slice(0, 5), [1000, 2000, 4000, 8000, 8000]);
+    assert.is(fixture.supervisor.phaseOf(UNIT_A), 'up');
+    assert.is(fixture.logs.filter((line) => line.includes('ENOSPC')).length, 1, 'said once');
+  },
+);
 
 restarting('a stop does not wait for a unit that waits for the disk', async () => {
   let fails = false;

@@ -8,6 +8,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConfigFiles } from '../../src/actors/broker/config-files.js';
+import { StoreFaults } from '../../src/actors/broker/store-faults.js';
+import { Meter, SLAB_BYTES } from '../../src/runtime/slab.js';
 import { GroupTable } from '../../src/actors/broker/group-table.js';
 import { OffsetTable } from '../../src/actors/broker/offset-table.js';
 import type { BrokerState } from '../../src/actors/broker/state.js';
@@ -39,10 +41,11 @@ class Broker {
       disk,
       clock,
       log,
+      meter: new Meter(new SharedArrayBuffer(SLAB_BYTES)),
       touch: () => undefined,
       after: (ms: number, run: () => void) => this.timers.push({ at: clock.monotonic() + ms, run }),
     } as unknown as Context;
-    this.files = new ConfigFiles(context, CONFIG);
+    this.files = new ConfigFiles(context, CONFIG, new StoreFaults(context, 'broker-a'));
     this.state = {
       topics: new TopicTable(),
       groups: new GroupTable(0),

@@ -11,8 +11,10 @@ import type { Context } from '../../runtime/actor.js';
 /** Part -> what its failing means to the operator. */
 const PARTS = {
   commitLog: 'messages cannot be written, sends are refused until they can',
-  flush: 'messages cannot be flushed: sends are refused and nothing is acknowledged any more, until the broker is restarted',
-  consumeQueue: 'consume queues cannot be written: consumers get no new messages of the queues concerned until they can',
+  flush:
+    'messages cannot be flushed: sends are refused and nothing is acknowledged any more, until the broker is restarted',
+  consumeQueue:
+    'consume queues cannot be written: consumers get no new messages of the queues concerned until they can',
   checkpoint: 'the checkpoint cannot be written: a start after a crash would take longer',
   index: 'message keys cannot be written: they are kept in memory, then queries by key miss new messages',
   config: 'a table cannot be written: a restart would begin with its old content',

@@ -108,7 +108,13 @@ export class Incarnation {
       },
       fatal: (reason) => world.fail(new Error(`${spec.name} ends: ${reason}`)),
       restarted: () => this.restarts++,
-      after: (delayMs, run) => world.time.after(delayMs, () => (run(), world.settled()), owner),
+      after: (delayMs, run) => {
+        const fire = (): void => {
+          run();
+          world.settled();
+        };
+        world.time.after(delayMs, fire, owner);
+      },
     });
   }
 

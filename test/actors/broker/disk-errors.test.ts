@@ -53,25 +53,33 @@ logErrors('sends are refused with path and remedy, and taken again a second afte
   assert.is(broker.state.log.writtenOffset, broker.state.log.endOffset);
 });
 
-logErrors('a next file that cannot be created is created by the retry, and is gone after a clean stop if unused', () => {
-  const broker = new BrokerDriver({ settings: 'mappedFileSizeCommitLog=65536\nmaxMessageSize=40000' }).start();
-  const client = broker.open();
-  const body = 'x'.repeat(30_000);
-  for (let sent = 0; sent < 2; sent++) assert.is(send(broker, client, body).command.code, ResponseCode.SUCCESS);
-  broker.disk.inject({ operation: 'create', pathPart: '/commitlog/', code: 'EMFILE', times: Number.POSITIVE_INFINITY });
-  const { code, remark } = send(broker, client, body).command;
-  assert.is(code, ResponseCode.SERVICE_NOT_AVAILABLE);
-  assert.match(remark!, 'EMFILE');
-  assert.match(remark!, 'ulimit -n');
-  broker.disk.clearFaults();
-  broker.advance(1_000);
-  assert.is(broker.state.log.failure, undefined);
-  assert.is(broker.disk.list('/store/commitlog').length, 2);
-  broker.stop();
-  assert.is(broker.disk.list('/store/commitlog').length, 1);
-  broker.restart();
-  assert.is(send(broker, broker.open(), body).command.ext.get('queueOffset'), '2');
-});
+logErrors(
+  'a next file that cannot be created is created by the retry, and is gone after a clean stop if unused',
+  () => {
+    const broker = new BrokerDriver({ settings: 'mappedFileSizeCommitLog=65536\nmaxMessageSize=40000' }).start();
+    const client = broker.open();
+    const body = 'x'.repeat(30_000);
+    for (let sent = 0; sent < 2; sent++) assert.is(send(broker, client, body).command.code, ResponseCode.SUCCESS);
+    broker.disk.inject({
+      operation: 'create',
+      pathPart: '/commitlog/',
+      code: 'EMFILE',
+      times: Number.POSITIVE_INFINITY,
+    });
+    const { code, remark } = send(broker, client, body).command;
+    assert.is(code, ResponseCode.SERVICE_NOT_AVAILABLE);
+    assert.match(remark!, 'EMFILE');
+    assert.match(remark!, 'ulimit -n');
+    broker.disk.clearFaults();
+    broker.advance(1_000);
+    assert.is(broker.state.log.failure, undefined);
+    assert.is(broker.disk.list('/store/commitlog').length, 2);
+    broker.stop();
+    assert.is(broker.disk.list('/store/commitlog').length, 1);
+    broker.restart();
+    assert.is(send(broker, broker.open(), body).command.ext.get('queueOffset'), '2');
+  },
+);
 
 logErrors('after a failed fdatasync nothing is acknowledged any more, however often later ones succeed', () => {
   const broker = new BrokerDriver({ settings: 'flushDiskType=SYNC_FLUSH' }).start();

@@ -112,7 +112,6 @@ function readFields(scan: RequestScan): void {
 const MSG_ID = new FieldName('msgId');
 const QUEUE_ID = new FieldName('queueId');
 const QUEUE_OFFSET = new FieldName('queueOffset');
-const TRANSACTION_ID = new FieldName('transactionId');
 const MSG_REGION = new FieldName('MSG_REGION');
 const TRACE_ON = new FieldName('TRACE_ON');
 
@@ -215,7 +214,7 @@ export function onSend(
     return refuse(state, connection, ResponseCode.MESSAGE_ILLEGAL, text);
   }
   writeMessageId(idBytes, 0, state.storeHost, 0, state.storeHost.length, message.physicalOffset);
-  answer(state, connection, messageIdChars(state.storeHost.length), queueId, false);
+  answer(state, connection, messageIdChars(state.storeHost.length), queueId);
 }
 
 /** Where a send to a retry topic goes: to the dead letters when the message came back too often. */
@@ -425,15 +424,15 @@ function storeBatch(
   log.commit(ahead);
   state.counters.stored(message.topic!, count, ahead);
   message.queueOffset = firstQueueOffset;
-  answer(state, connection, idAt, message.queueId, true);
+  answer(state, connection, idAt, message.queueId);
 }
 
 /**
  * Queues the answer for what this message has to wait for. `queueId`: the one that was asked for, or chosen: not that of
  * the schedule topic, whose queue offset the answer has.
  */
-function answer(state: BrokerState, connection: Connection, idChars: number, queueId: number, isBatch: boolean): void {
-  const { scan, settings, log, message, properties, writer } = state;
+function answer(state: BrokerState, connection: Connection, idChars: number, queueId: number): void {
+  const { scan, settings, log, message, writer } = state;
   if (scan.isOneWay) return;
   let code: number = ResponseCode.SUCCESS;
   let needs: number = NEEDS.nothing;
@@ -447,16 +446,13 @@ function answer(state: BrokerState, connection: Connection, idChars: number, que
     }
   }
   const queue = needs === NEEDS.nothing ? state.written : state.waiting;
-  const hasKey = !isBatch && properties.has(Scanned.UNIQUE_KEY);
-  const keyBytes = hasKey ? properties.length(Scanned.UNIQUE_KEY) : 0;
   const region = settings.regionId;
-  const maxBytes = maxResponseBytes(6, idChars + keyBytes + 2 * INTEGER_FIELD_BYTES + region.length + 8, '', 0);
+  const maxBytes = maxResponseBytes(5, idChars + 2 * INTEGER_FIELD_BYTES + region.length + 8, '', 0);
   const at = queue.claim(maxBytes);
   writer.begin(queue.buffer, queue.view, at, scan.serialization, code, scan.opaque);
   writer.fieldBytes(MSG_ID, idBytes, 0, idChars);
   writer.field(QUEUE_ID, queueId);
   writer.field(QUEUE_OFFSET, message.queueOffset);
-  if (hasKey) writer.fieldBytes(TRANSACTION_ID, message.properties, properties.at(Scanned.UNIQUE_KEY), keyBytes);
   writer.fieldText(MSG_REGION, region);
   writer.fieldText(TRACE_ON, settings.traceOn ? 'true' : 'false');
   writer.endHeader();
@@ -471,8 +467,10 @@ function illegalText(bodyBytes: number, propertiesBytes: number, state: BrokerSt
   );
 }
 
+/** Every answer to a send names region and trace switch (SendMessageProcessor.preSend). */
 function refuse(state: BrokerState, connection: Connection, code: number, remark: string): void {
-  respond(state, connection.id, code, remark);
+  const { regionId, traceOn } = state.settings;
+  respond(state, connection.id, code, remark, { MSG_REGION: regionId, TRACE_ON: String(traceOn) });
 }
 
 function refuseUnwritable(state: BrokerState, connection: Connection): void {

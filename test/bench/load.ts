@@ -8,9 +8,10 @@
  *     node dist/test/bench/load.js e2e --rate 1000        open loop into long-polling readers, send-to-arrival latency
  *     node dist/test/bench/load.js all --namesrv 127.0.0.1:9876     these, in the scenarios of docs/benchmarks.md
  *     node dist/test/bench/load.js start-up                         time to ready and idle memory of Hangar
+ *     node dist/test/bench/load.js delay                            how late delayed messages are
  *
  * The first three print one line of key=value figures last; what failed, by code with its first remark, goes to standard
- * error. The last two print a table in markdown.
+ * error. The others print a table in markdown.
  */
 import { FLAGS_HELP, MODES, type Mode, readOptions } from './load/options.js';
 import { runLoad } from './load/run.js';
@@ -26,12 +27,18 @@ load all --namesrv ADDRESS | --brokers MASTER,...  [flags]
 
 load start-up [flags]
   --times          starts of each kind, of which the median counts (5)
-  --idle-seconds   from "ready" to reading the memory (5)`;
+  --idle-seconds   from "ready" to reading the memory (5)
+
+load delay         how late delayed messages are; starts the broker itself, on Linux
+  --pending        messages of one level (100000)
+  --rate           other sends per second meanwhile (5000)
+  --makers         hangar, apache or both, joined by a comma (hangar)`;
 
 async function main([mode, ...args]: readonly string[]): Promise<void> {
-  // Only these two need Linux and a Hangar beside them.
+  // Only these need Linux and a Hangar beside them.
   if (mode === 'all') return await (await import('./all.js')).all(args);
   if (mode === 'start-up') return await (await import('./start-up.js')).startUp(args);
+  if (mode === 'delay') return await (await import('./delay.js')).delay(args);
   if (!MODES.includes(mode as Mode)) throw new Error(USAGE);
   const { line, notes } = await runLoad(readOptions(mode as Mode, args));
   for (const note of notes) console.error(note);

@@ -58,6 +58,7 @@ export async function becomeQuiet(world: World): Promise<void> {
   const isQuiet = (): boolean =>
     cluster.process.current.health.every((word) => word === 1) &&
     world.openSends() === 0 &&
+    world.delayers.every(({ isDelivered }) => isDelivered) &&
     MASTERS.every((master) => hasCaughtUp(world, master));
   await simulation.runUntil('every unit serves, every send is answered, slaves have caught up', isQuiet, 2 * LIMIT_MS);
 }

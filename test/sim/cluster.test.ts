@@ -24,6 +24,12 @@ cluster('replays: the same seed is the same history', async () => {
   assert.is(second.trace, first.trace);
 });
 
+cluster('delivers delayed messages and retries at least once, not early, over crashes and kills', async () => {
+  const { answers } = await runCluster(6, { delays: true, faults: ['brokerCrash', 'processKill', 'brokerCrash'] });
+  assert.ok((answers['delayed once'] ?? 0) > 20, JSON.stringify(answers));
+  assert.ok((answers['send back 0'] ?? 0) > 0, JSON.stringify(answers));
+});
+
 cluster.run();
 
 const found = suite('simulated cluster: what seeds have found');

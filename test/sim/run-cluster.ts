@@ -17,6 +17,7 @@ import {
   PrefixCheck,
 } from './checks.js';
 import { Consumer } from './consumer.js';
+import { Delayer } from './delayer.js';
 import { Echo } from './echo.js';
 import { drawFaults, suffer } from './faults.js';
 import { Ledger, violated } from './ledger.js';
@@ -45,6 +46,8 @@ export interface Wishes {
   readonly shape?: Partial<Shape>;
   readonly faults?: readonly string[];
   readonly echoes?: number;
+  /** Both masters get delayed messages. */
+  readonly delays?: true;
 }
 
 export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Report> {
@@ -68,7 +71,7 @@ export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Rep
   const faults: string[] = [];
   try {
     await cluster.start();
-    addClients(world, random, wishes.echoes ?? random.below(4));
+    addClients(world, random, wishes);
     const prefix = new PrefixCheck(world);
     const checkAgain = (): void => {
       prefix.check();
@@ -100,12 +103,20 @@ function answersOf({ ledger }: World): Record<string, number> {
   return Object.fromEntries([...ledger.answers].sort());
 }
 
-function addClients(world: World, random: Prng, echoes: number): void {
+function addClients(world: World, random: Prng, wishes: Wishes): void {
+  const echoes = wishes.echoes ?? random.below(4);
   for (let index = random.below(4); index >= 0; index--) {
     world.producers.push(new Producer(world, `10.1.0.${index}`, drawHabits(random)));
   }
   for (let index = echoes; index > 0; index--) {
     world.echoes.push(new Echo(world, random.pick(MASTERS), `10.3.0.${index}`, random.pick([0, 5, 50])));
+  }
+  for (const master of MASTERS) {
+    if (!random.chance(0.6) && wishes.delays === undefined) continue;
+    const messages = random.pick([20, 200]);
+    world.delayers.push(
+      new Delayer(world, master, `10.4.0.${MASTERS.indexOf(master)}`, messages, random.pick([5, 50])),
+    );
   }
   for (let index = random.below(6); index >= 0; index--) {
     const role: Role = random.pick(ROLES);
@@ -124,19 +135,22 @@ function addClients(world: World, random: Prng, echoes: number): void {
 }
 
 async function checkAtPeace(world: World): Promise<void> {
-  const { simulation, consumers, producers, echoes } = world;
+  const { simulation, consumers, producers, echoes, delayers } = world;
   await checkRoutes(world);
   await checkPulls(world);
   await simulation.runUntil('consumers are connected', () => consumers.every(({ isReady }) => isReady), 10_000);
-  const overdue = [...consumers, ...producers, ...echoes].flatMap((client) => client.overdue(OVERDUE_MS));
+  const overdue = [...consumers, ...producers, ...echoes, ...delayers].flatMap((client) => client.overdue(OVERDUE_MS));
   if (overdue.length > 0) violated(`never answered: ${overdue}`);
 }
 
 async function checkAtEnd(world: World, faults: readonly string[]): Promise<void> {
-  const { simulation, cluster, consumers, producers, echoes } = world;
-  for (const client of [...consumers, ...producers, ...echoes]) client.leave();
+  const { simulation, cluster, consumers, producers, echoes, delayers } = world;
+  for (const client of [...consumers, ...producers, ...echoes, ...delayers]) client.leave();
   await checkNothingHeld(world);
   checkLogs(world);
+  // A clock that is set back makes what waits due at once, as with Apache.
+  const isClockTrue = !faults.some((fault) => fault.startsWith('wallClock'));
+  for (const delayer of delayers) delayer.check(isClockTrue);
   if (simulation.random.chance(0.6)) {
     await cluster.stop(STOP_LIMIT_MS);
     checkCleanStores(world);

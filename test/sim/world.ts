@@ -1,6 +1,7 @@
 /** What the clients of one simulation share. */
 import type { Simulation } from '../../src/runtime/simulation/simulation.js';
 import type { Consumer } from './consumer.js';
+import type { Delayer } from './delayer.js';
 import type { Echo } from './echo.js';
 import type { Ledger } from './ledger.js';
 import type { Producer } from './producer.js';
@@ -19,6 +20,7 @@ export class World {
   readonly producers: Producer[] = [];
   readonly consumers: Consumer[] = [];
   readonly echoes: Echo[] = [];
+  readonly delayers: Delayer[] = [];
   /** No faults, and no jumps of consumers any more: everybody reads to the end. */
   isQuiet = false;
   isSending = true;
@@ -55,7 +57,7 @@ export class World {
   }
 
   openSends(): number {
-    return [...this.producers, ...this.echoes].reduce((sum, { openCalls }) => sum + openCalls, 0);
+    return [...this.producers, ...this.echoes, ...this.delayers].reduce((sum, { openCalls }) => sum + openCalls, 0);
   }
 
   /** One of the ports that take sends: the main one or, two below it, the VIP port (which answers no pulls, as Apache's). */

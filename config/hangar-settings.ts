@@ -16,7 +16,7 @@ export const hangarCommonSettings = {
     ['file', 'memory'],
     'file',
     effective,
-    'Where everything that the role stores is kept. memory: in the memory of the process, a broker in storeMaxBytes and an eighth at most; gone when the process ends.',
+    'Where everything that the role stores is kept. memory: in the memory of the process, a broker in storeMaxBytes and an eighth (at least 32 MiB) more; gone when the process ends.',
   ),
 } as const satisfies SettingTable;
 

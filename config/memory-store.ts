@@ -16,7 +16,7 @@ const TIB = 1024 * GIB;
 export const MEMORY_STORE_BYTES = 256 * MIB;
 
 /** Names, page tables, configuration, and what queues and index have begun: beside storeMaxBytes. */
-const OVERHEAD = { part: 8, leastBytes: 16 * MIB } as const;
+const OVERHEAD = { part: 8, leastBytes: 32 * MIB } as const;
 
 /** Where the files of a role seem to be. */
 export function memoryDirectory(role: string): string {

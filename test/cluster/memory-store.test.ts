@@ -101,6 +101,87 @@ for (const thread of ['worker-0', 'io', 'front']) {
 
 crashes.run();
 
+const bound = suite('memory store: its bound');
+
+const MIB = 1024 * 1024;
+const DELETE_TOPIC = 215;
+
+/** Distinct answers to `count` sends of `bytes`, some in flight at a time. */
+async function sendMany(cluster: Cluster, topic: string, queues: number, count: number, bytes: number) {
+  const answers = new Map<string, number>();
+  await withClient(cluster.addressOf('broker-a'), async (client) => {
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < count) {
+        const { code, remark } = await client.call(
+          Code.SEND,
+          sendFields(topic, next++ % queues),
+          Buffer.alloc(bytes, 'x'),
+        );
+        const said = code === 0 ? 'SUCCESS' : remark;
+        answers.set(said, (answers.get(said) ?? 0) + 1);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, lane));
+  });
+  return answers;
+}
+
+bound('the oldest messages make room for new ones, and nothing is refused', async () => {
+  const cluster = await startTestCluster({ storeMaxBytes: 32 * MIB });
+  try {
+    const count = 2_000;
+    assert.equal([...(await sendMany(cluster, TOPIC, 1, count, 64 * 1024))], [['SUCCESS', count]]);
+    await withClient(cluster.addressOf('broker-a'), async (client) => {
+      const at = async (code: number): Promise<number> =>
+        Number((await client.call(code, { topic: TOPIC, queueId: 0 })).fields.offset);
+      assert.is(await at(Code.MAX_OFFSET), count);
+      const kept = count - (await at(Code.MIN_OFFSET));
+      assert.ok(kept > 100 && kept <= 32 * 16, `${kept} messages of 64 KiB are kept in 32 MiB`);
+    });
+  } finally {
+    await cluster.stop();
+  }
+});
+
+bound(
+  'what cannot be deleted is not exceeded: sends are refused with the remedy, until topics are deleted',
+  async () => {
+    const cluster = await startTestCluster({ storeMaxBytes: 16 * MIB });
+    const topicOf = (n: number): string => `Wide${n}`;
+    try {
+      let refused: string | undefined;
+      let topics = 0;
+      // Each queue takes a page of its own.
+      for (; refused === undefined && topics < 20; topics++) {
+        await withClient(cluster.addressOf('broker-a'), async (client) => {
+          const shape = { readQueueNums: 1024, writeQueueNums: 1024, perm: 6, topicFilterType: 'SINGLE_TAG' };
+          const more = { defaultTopic: 'TBW102', topicSysFlag: 0, order: false };
+          const created = await client.call(Code.CREATE_TOPIC, { topic: topicOf(topics), ...shape, ...more });
+          assert.is(created.code, 0, created.remark);
+        });
+        const answers = await sendMany(cluster, topicOf(topics), 1024, 1024, 10);
+        refused = [...answers.keys()].find((said) => said !== 'SUCCESS');
+      }
+      assert.match(refused ?? 'never refused', /storeMaxBytes/);
+      await withClient(cluster.addressOf('broker-a'), async (client) => {
+        for (let n = 0; n < topics; n++) {
+          const deleted = await client.call(DELETE_TOPIC, { topic: topicOf(n) });
+          assert.is(deleted.code, 0, deleted.remark);
+        }
+      });
+      await until('sends are taken again', RECOVERY_MS, async () => {
+        const answers = await sendMany(cluster, TOPIC, 1, 1, 10);
+        return answers.has('SUCCESS') ? true : undefined;
+      });
+    } finally {
+      await cluster.stop();
+    }
+  },
+);
+
+bound.run();
+
 const isolation = suite('memory store: clusters beside each other');
 
 async function bodies(cluster: Cluster): Promise<string[]> {

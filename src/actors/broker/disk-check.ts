@@ -5,6 +5,7 @@
  * store cannot grow beyond it, so messages are refused only when the bytes are really not there.
  * Source: DefaultMessageStore.CleanCommitLogService.isSpaceFull, RunningFlags.isDiskFull.
  */
+import { memoryBytesOf } from '../../../config/memory-store.js';
 import { DiskError } from '../../base/disk.js';
 import { GIB, MIB } from '../../base/units.js';
 import type { Context } from '../../runtime/actor.js';
@@ -34,8 +35,21 @@ export function checkDisk(state: BrokerState): void {
   const { storePathCommitLog: directory, diskSpaceWarningLevelRatio: limit } = settings;
   const used = diskUsedPercent(context, directory);
   state.counters.diskUsed.set(used);
+  if (settings.storeKind === 'memory') return;
   if (settings.storeMaxBytes > 0) setRefusal(state, roomProblem(state));
   else setFull(state, used > limit, directory, used);
+}
+
+/**
+ * The same for a store in memory, much more often, because it may fill within seconds. `keptBytes` is the broker's own
+ * count, after everything that may go is gone: what queue hosts have not written yet takes no memory, but it will.
+ */
+export function checkMemory(state: BrokerState, keptBytes: number): void {
+  const { storeMaxBytes } = state.settings;
+  const mostBytes = (storeMaxBytes + memoryBytesOf(storeMaxBytes)) / 2;
+  const problem = `the store in memory keeps ${keptBytes} bytes that cannot be deleted, more than storeMaxBytes=${storeMaxBytes}`;
+  const remedy = 'delete topics that nobody needs, or start with a larger storeMaxBytes (--store-max-bytes)';
+  setRefusal(state, keptBytes > mostBytes ? `${problem}: ${remedy}` : undefined);
 }
 
 /** What a percentage says: refuse, or take again. */

@@ -3,6 +3,7 @@
  *
  *     every cleanResourceInterval, first after 60 s     Apache's rules: age, hour of the day, disk usage, by hand
  *     before a log file is created, and every second    the byte budget (storeMaxBytes), when there is one
+ *     (every 200 ms for a store in memory)
  *
  * The rules are in src/store/retention.ts. A slave keeps to its own settings.
  * Source: DefaultMessageStore (addScheduleTask, CleanCommitLogService, CleanConsumeQueueService).
@@ -21,13 +22,13 @@ import {
   type StoreSizes,
   storeBytes,
 } from '../../store/retention.js';
-import { diskUsedPercent, setFull } from './disk-check.js';
+import { checkMemory, diskUsedPercent, setFull } from './disk-check.js';
 import { tellHa, tellLogRange } from './log-range.js';
 import { QueueSweep } from './queue-sweep.js';
 import type { BrokerState } from './state.js';
 
 const FIRST_RUN_MS = 60_000;
-const BUDGET_MS = 1_000;
+const BUDGET_MS = { file: 1_000, memory: 200 } as const;
 const DISPOSAL_MS = 20;
 const PAGE_BYTES = 4096;
 const ENTRY_BYTES = 20;
@@ -68,7 +69,7 @@ export class Retention {
     this.followedMin = log.minOffset;
     this.followWithIndex(state);
     context.after(FIRST_RUN_MS, () => this.everyInterval(state));
-    context.after(BUDGET_MS, () => this.everySecond(state));
+    context.after(BUDGET_MS[state.settings.storeKind], () => this.lookAtBudget(state));
   }
 
   /** Code 329: the next rounds of the cleaner delete what is old, whatever the hour. */
@@ -161,14 +162,15 @@ export class Retention {
 
   // ---- the byte budget
 
-  private everySecond(state: BrokerState): void {
-    state.context.after(BUDGET_MS, () => this.everySecond(state));
+  private lookAtBudget(state: BrokerState): void {
+    state.context.after(BUDGET_MS[state.settings.storeKind], () => this.lookAtBudget(state));
     const sizes = sizesOf(state);
     const { counters, settings } = state;
     counters.logBytes.set(sizes.files * sizes.fileBytes);
     counters.queueBytes.set(sizes.queueBytes);
     counters.indexBytes.set(sizes.indexBytes);
     if (settings.storeMaxBytes > 0) this.keepBudget(state, sizes, 0);
+    if (settings.storeKind === 'memory') checkMemory(state, storeBytes({ ...sizes, files: state.log.files.count }));
   }
 
   /** Before the next log file is created: it and what grows beside it fit into the budget. */

@@ -177,12 +177,13 @@ export class RamDisk implements Disk {
 
   /**
    * After the end of a thread or job: closes what it left open, and if it ended in the middle of a call, puts that
-   * right. Only when `who` cannot run any more.
+   * right and answers true. Only when `who` cannot run any more.
    */
-  forget(who: number): void {
+  forget(who: number): boolean {
     const dead = ownerOf(this.memory.control, who);
-    if (dead === 0) return;
-    if (this.lockOfDisk.takeFrom(dead)) {
+    if (dead === 0) return false;
+    const isRepaired = this.lockOfDisk.takeFrom(dead);
+    if (isRepaired) {
       try {
         this.files.repair();
       } finally {
@@ -191,6 +192,7 @@ export class RamDisk implements Disk {
     }
     this.locked('/', 'forget', () => this.files.forgetOwner(dead));
     freeOwner(this.memory.control, dead);
+    return isRepaired;
   }
 
   // For its files. `read` and `write` are hot: no closures there.

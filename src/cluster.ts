@@ -343,7 +343,7 @@ export class Cluster {
       return;
     }
     this.say('error', 'supervisor', `${reason}; it is started again`, { stack: error.stack ?? '' });
-    const isIo = Object.values(this.plan.io).some((io) => this.plan.directory.actors[io]!.thread === thread);
+    const isIo = Object.values(this.plan.io ?? {}).some((io) => this.plan.directory.actors[io]!.thread === thread);
     this.host
       .respawn(thread)
       .then(() => this.supervisor.threadRestarted(thread, isIo))

@@ -25,8 +25,8 @@ export interface NamesrvPlan {
 export interface ClusterPlan {
   readonly directory: Directory;
   readonly front: number;
-  /** Actors that block on disks for everybody, each on a thread of its own. */
-  readonly io: { readonly syncs: number; readonly reads: number };
+  /** Actors that block on disks for everybody, each on a thread of its own; undefined when every role is in memory. */
+  readonly io: { readonly syncs: number; readonly reads: number } | undefined;
   /** Disk actors by thread; undefined for threads without one. */
   readonly disks: readonly (number | undefined)[];
   readonly namesrvs: readonly NamesrvPlan[];
@@ -82,14 +82,16 @@ export function planCluster(topology: Topology, cores: number): ClusterPlan {
 
   const threads: ThreadEntry[] = [{ name: 'front', kind: 'sockets' }];
   for (let worker = 0; worker < workers; worker++) threads.push({ name: `worker-${worker}`, kind: 'blocking' });
-  for (const name of IO_THREADS) threads.push({ name, kind: 'blocking' });
+  const hasFiles = [...namesrvs, ...brokers].some(({ settings }) => settings.storeKind !== 'memory');
+  const ioThreads = hasFiles ? IO_THREADS : [];
+  for (const name of ioThreads) threads.push({ name, kind: 'blocking' });
   const units = ['front', 'system', ...namesrvs.map(({ name }) => name), ...brokers.map(({ name }) => name)];
   const unitOf = (name: string): number => units.indexOf(name, FIRST_ROLE_UNIT);
   const onWorker = (name: string, unit: number) => ({ name, thread: 1 + placed.get(name)!, unit });
 
   const actors = [
     { name: 'front', thread: 0, unit: FRONT_UNIT },
-    ...IO_THREADS.map((name, i) => ({ name, thread: 1 + workers + i, unit: SYSTEM_UNIT })),
+    ...ioThreads.map((name, i) => ({ name, thread: 1 + workers + i, unit: SYSTEM_UNIT })),
     ...threads
       .slice(1, 1 + workers)
       .map(({ name }, worker) => ({ name: `disk@${name}`, thread: 1 + worker, unit: SYSTEM_UNIT })),
@@ -105,7 +107,7 @@ export function planCluster(topology: Topology, cores: number): ClusterPlan {
   return {
     directory,
     front: idOf('front'),
-    io: { syncs: idOf('io'), reads: idOf('reads') },
+    io: hasFiles ? { syncs: idOf('io'), reads: idOf('reads') } : undefined,
     disks: threads.map(({ name }) => (name.startsWith('worker-') ? idOf(`disk@${name}`) : undefined)),
     namesrvs: namesrvs.map(({ name }) => ({ name, unit: unitOf(name), actor: idOf(name) })),
     brokers: brokers.map((broker) => ({

@@ -4,9 +4,10 @@ import * as Comlink from 'comlink';
 import type { ActorId } from './actor.js';
 import { Doorbells } from './doorbell.js';
 import { nodeEndpoint } from './endpoint.js';
+import type { IoActors } from './io.js';
 import { type RamMount, whoOfThread } from './ram-disk/mounts.js';
 import type { ThreadPort } from './supervisor.js';
-import type { IoActors, ThreadData, ThreadEvent } from './thread.js';
+import type { ThreadData, ThreadEvent } from './thread.js';
 import type { Wiring } from './wiring.js';
 
 export interface HostEvents {
@@ -26,7 +27,7 @@ export interface ThreadPlan {
 export interface HostPlan {
   readonly wiring: Wiring;
   readonly threads: readonly ThreadPlan[];
-  readonly io: IoActors;
+  readonly io: IoActors | undefined;
   /** Disks in memory that every thread sees. */
   readonly ramDisks: readonly RamMount[];
   /** Module that exports the definitions. */

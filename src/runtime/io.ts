@@ -6,6 +6,7 @@
  * File descriptors belong to the process, so a number is all that has to travel.
  */
 import fs from 'node:fs';
+import { invariant } from '../base/invariant.js';
 import { type ActorId, actor, type Context } from './actor.js';
 import { type MessageOf, messageTable } from './message.js';
 import type { ReadDone, ReadThread, SyncThread } from './node-disk.js';
@@ -78,9 +79,15 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'EIO';
 }
 
-interface DiskOptions {
+/** Who does blocking disk work for everybody. */
+export interface IoActors {
   readonly syncs: ActorId;
   readonly reads: ActorId;
+}
+
+interface DiskOptions {
+  /** undefined: nothing of this process is on a disk. */
+  readonly io: IoActors | undefined;
   /** Receives the functions that NodeDisk calls. */
   readonly connect: (sync: SyncThread, read: ReadThread) => void;
 }
@@ -96,7 +103,7 @@ interface DiskState {
  */
 export const diskActor = actor('disk', {
   messages: diskMessages,
-  start: (context: Context, { syncs, reads, connect }: DiskOptions): DiskState => {
+  start: (context: Context, { io, connect }: DiskOptions): DiskState => {
     const syncing: DiskState['syncing'] = new Map();
     const reading: DiskState['reading'] = new Map();
     let lastToken = 0;
@@ -104,16 +111,20 @@ export const diskActor = actor('disk', {
       lastToken = (lastToken % 0x7fff_ffff) + 1;
       return lastToken;
     };
+    const asked = (): IoActors => {
+      invariant(io !== undefined, 'no file is open in a process without I/O threads');
+      return io;
+    };
     connect(
       (fd, done) => {
         const token = nextToken();
         syncing.set(token, done);
-        context.send(syncs, ioMessages.sync, { fd, token });
+        context.send(asked().syncs, ioMessages.sync, { fd, token });
       },
       (fd, length, position, done) => {
         const token = nextToken();
         reading.set(token, done);
-        context.send(reads, ioMessages.read, { fd, token, length, position });
+        context.send(asked().reads, ioMessages.read, { fd, token, length, position });
       },
     );
     context.ready();

@@ -11,7 +11,7 @@ import { prng } from '../base/prng.js';
 import type { ActorId, AnyActorDefinition } from './actor.js';
 import { Doorbells } from './doorbell.js';
 import { nodeEndpoint } from './endpoint.js';
-import { diskActor, ioActor } from './io.js';
+import { diskActor, type IoActors, ioActor } from './io.js';
 import type { Kind } from './message.js';
 import { NodeDisk, type ReadThread, type SyncThread } from './node-disk.js';
 import { NodeNetwork } from './node-network.js';
@@ -24,12 +24,6 @@ import type { Wiring } from './wiring.js';
 /** Name -> loader: a thread loads only the code of the actors that it hosts. */
 export type Registry = Readonly<Record<string, () => Promise<AnyActorDefinition>>>;
 
-/** Who does blocking disk work for everybody; see io.ts. */
-export interface IoActors {
-  readonly syncs: ActorId;
-  readonly reads: ActorId;
-}
-
 export interface ThreadData {
   readonly thread: number;
   readonly wiring: Wiring;
@@ -37,8 +31,8 @@ export interface ThreadData {
   readonly registryUrl: string;
   /** Definitions to load before the thread says that it is up. */
   readonly definitions: readonly string[];
-  /** System actors of this thread, with their ids. */
-  readonly io: IoActors;
+  readonly io: IoActors | undefined;
+  /** This thread's actor that asks them. */
   readonly disk: ActorId | undefined;
   /** Disks in memory, by the directories that they are for. */
   readonly ramDisks: readonly RamMount[];
@@ -257,7 +251,7 @@ Comlink.expose(port, nodeEndpoint(parentPort!));
 for (const name of data.definitions) await definitionOf(name);
 if (data.disk !== undefined) {
   core.start(data.disk, diskActor, {
-    ...data.io,
+    io: data.io,
     connect: (sync: SyncThread, read: ReadThread) => {
       syncThread = sync;
       completeLater = (action) => core.complete(data.disk!, action);
@@ -265,7 +259,7 @@ if (data.disk !== undefined) {
     },
   });
 }
-for (const io of new Set(Object.values(data.io))) {
+for (const io of new Set(Object.values(data.io ?? {}))) {
   if (wiring.directory.actors[io]!.thread === thread) core.start(io, ioActor, {});
 }
 post({ kind: 'up' });

@@ -11,6 +11,7 @@ import { KIB, MIB } from '../../src/base/units.js';
 import { whoOfThread } from '../../src/runtime/ram-disk/mounts.js';
 import type { RamBuffers } from '../../src/runtime/ram-disk/memory.js';
 import { createRamDisk, RamDisk } from '../../src/runtime/ram-disk/ram-disk.js';
+import { withoutCompilersOnOtherThreads } from '../support/compilers.js';
 import { seedOf } from '../support/seed.js';
 import { within } from '../support/within.js';
 
@@ -127,6 +128,8 @@ function answerOf(worker: Worker): Promise<unknown> {
 }
 
 if (isMainThread) {
+  withoutCompilersOnOtherThreads();
+
   const stress = suite('RAM disk on real threads');
 
   stress('readers see whole writes, whatever is truncated, removed and made anew meanwhile', async () => {

@@ -22,6 +22,8 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
   'pulls that wait for a table change': ['bounds/pulls', 'pulls that wait for a table change:'],
   'answers waiting for flush or slave': ['bounds/broker', 'answers waiting for flush or slave:'],
   'log window': ['bounds/store', 'log window:'],
+  'store in memory': ['cluster/memory-store', 'what cannot be deleted is not exceeded'],
+  'threads that use one store in memory': ['runtime/ram-disk', 'has room for 64 threads at a time'],
   'open files of consume queues and index': ['bounds/store', 'open files of consume queues and index:'],
   'calls to other servers': ['bounds/broker', 'calls to other servers:'],
   'topics; queues of a topic': ['actors/broker/topics', 'are refused at the bound'],

@@ -344,6 +344,14 @@ owners('the place of a thread that ended is free for another', () => {
   }
 });
 
+owners('has room for 64 threads at a time', () => {
+  const buffers = createRamDisk(MIB, clock);
+  const all = Array.from({ length: 64 }, (_, i) => new RamDisk(buffers, { who: i + 1, clock, later }));
+  assert.throws(() => new RamDisk(buffers, { who: 65, clock, later }), /room for another thread/);
+  all[63]!.detach();
+  new RamDisk(buffers, { who: 65, clock, later }).writeFile('/f', 'x');
+});
+
 owners('a full disk takes what fits, says what to do, and takes more when there is room', () => {
   const [disk] = disks(64 * PAGE_BYTES, 1) as [RamDisk];
   const file = disk.open('/f', { create: true });

@@ -103,6 +103,18 @@ suite.test('brokerStatus tells the state of one broker', async (cluster) => {
   }
 });
 
+suite.test('cleanExpiredCQ, cleanUnusedTopic and deleteExpiredCommitLog succeed on every broker', async (cluster) => {
+  for (const command of ['cleanExpiredCQ', 'cleanUnusedTopic', 'deleteExpiredCommitLog']) {
+    assert.is((await output(cluster, command, '-c', cluster.clusterName)).trim(), 'success', command);
+    for (const { address } of cluster.brokers) {
+      assert.is((await output(cluster, command, '-b', address)).trim(), 'success', `${command} ${address}`);
+    }
+  }
+  // Nothing is old, and every topic is configured: all is as before.
+  const status = await output(cluster, 'brokerStatus', '-b', cluster.brokers[0]!.address);
+  assert.match(status, /^commitLogMinOffset +: 0$/m);
+});
+
 suite.test('brokerStatus counts what was sent and read today', async (cluster) => {
   const master = cluster.brokers.find((broker) => broker.name === 'broker-a' && broker.id === 0)!;
   const count = async (key: string): Promise<number> =>

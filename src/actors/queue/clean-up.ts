@@ -1,4 +1,5 @@
 /** Queues lose what the commit log has lost, or go as a whole. What the broker asks for, see queue-sweep.ts and drop-queues.ts. */
+import { DiskError } from '../../base/disk.js';
 import type { MessageOf } from '../../runtime/message.js';
 import { storePath } from '../../store/store-directory.js';
 import { brokerMessages } from '../broker/messages.js';
@@ -21,6 +22,7 @@ export function onLogRange(state: HostState, { minOffset, endOffset }: Message<'
 /** Drops what is older than the log, and says where the queue begins. */
 export function onCleanQueue(state: HostState, m: Message<'cleanQueue'>): void {
   const queue = findQueueByBytes(state, m.key, m.buffer, m.start, m.end - m.start, m.queueId);
+  writeOut(state, queue);
   const filesBefore = queue.entries.fileCount;
   if (m.logMinOffset > state.logMin) state.logMin = m.logMinOffset;
   attempt(state, () => correct(state, queue));
@@ -31,6 +33,20 @@ export function onCleanQueue(state: HostState, m: Message<'cleanQueue'>): void {
   const place = state.context.begin(broker, brokerMessages.queueCleaned, answer, 0, queue.topicBytes.length);
   place.buffer.set(queue.topicBytes, place.at);
   state.context.end(queue.topicBytes.length);
+}
+
+/**
+ * Entries that are held back may be too old as well, and what is written later is not looked at again: Apache's broker
+ * expects a queue's first file to have an entry that is not older than the log (ConsumeQueue.correctMinOffset).
+ */
+function writeOut({ context }: HostState, queue: Queue): void {
+  try {
+    queue.entries.flush();
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    // A full disk is what files are deleted for; the next write-behind tries again.
+    context.log.warn(`consume queue ${queue.topic}-${queue.queueId} cannot be written: ${error.message}`);
+  }
 }
 
 export function onQueueGone(state: HostState, m: Message<'queueGone'>): void {

@@ -37,7 +37,7 @@ The name of a file is the name of its role. Copy a directory from \`config/\` to
 
 From strongest to weakest:
 
-1. the command line: \`--store DIR\` (every role in \`DIR/<role>\`), \`--port-offset N\` (moves every port, HTTP included),
+1. the command line: \`--store DIR\` (every role in \`DIR/<role>\`), \`--store-max-bytes N\` (of every broker), \`--port-offset N\` (moves every port, HTTP included),
    \`--ephemeral\` (every port is any free one), \`--host\` (listen there), \`--advertise\` (tell clients and slaves this address),
    \`--metrics-port\` (not moved by \`--port-offset\`);
 2. the file;

@@ -21,6 +21,7 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
   'tags that held pulls of a queue host brought along': ['bounds/pulls', 'tags that held pulls brought along:'],
   'pulls that wait for a table change': ['bounds/pulls', 'pulls that wait for a table change:'],
   'answers waiting for flush or slave': ['bounds/broker', 'answers waiting for flush or slave:'],
+  'commit log, consume queues and index of a broker': ['cluster/retention', 'the disk never holds more'],
   'log window': ['bounds/store', 'log window:'],
   'store in memory': ['cluster/memory-store', 'what cannot be deleted is not exceeded'],
   'threads that use one store in memory': ['runtime/ram-disk', 'has room for 64 threads at a time'],

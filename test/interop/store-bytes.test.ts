@@ -5,10 +5,20 @@ import { crc32 } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { startApacheAlone } from '../support/apache.js';
 import { START_MS } from '../support/hangar-process.js';
-import type { RemotingClient } from '../support/remoting-client.js';
-import { finish } from './harness/process.js';
-import { assertKept, type Contents, contentsOf, parseFastjson, recordsIn, tablesOf } from './harness/store-contents.js';
+import { Code, type RemotingClient } from '../support/remoting-client.js';
+import { finish, until } from './harness/process.js';
 import {
+  ask,
+  assertKept,
+  type Contents,
+  contentsOf,
+  parseFastjson,
+  recordsIn,
+  tablesOf,
+} from './harness/store-contents.js';
+import { DELAYED, Level, REMINDERS, SCHEDULE, sendDelayed, untilDelivered } from './harness/store-delayed.js';
+import {
+  decodeRecord,
   type FileFacts,
   filesOf,
   type IndexContent,
@@ -20,9 +30,19 @@ import {
   readIndexFiles,
   readLog,
   readQueueFiles,
+  readQueueRecords,
   type StoredRecord,
 } from './harness/store-files.js';
-import { commitOffsets, createTables, fill, filledQueues, QUEUES, tagsCodeOf, Topic } from './harness/store-filling.js';
+import {
+  commitOffsets,
+  createTables,
+  createTopic,
+  fill,
+  filledQueues,
+  QUEUES,
+  tagsCodeOf,
+  Topic,
+} from './harness/store-filling.js';
 import { type Maker, SIZES, StoreHome } from './harness/store-home.js';
 import { storeLife } from './harness/store-suite.js';
 
@@ -31,6 +51,8 @@ const SEED = 7;
 const QUEUE_NAMES = filledQueues();
 /** Bytes of a checksum that are kept. */
 const CRC_MASK = 0x7fff_ffff;
+const SEND_BACK = 36;
+const RETRIED_MS = 20_000;
 
 interface Written {
   readonly log: LogContent;
@@ -61,7 +83,12 @@ async function write(home: StoreHome, maker: Maker): Promise<void> {
     await createTables(client);
     await fill(client, SEED, MESSAGES);
     await commitOffsets(client, 'readers', QUEUE_NAMES, 7);
-    return await contentsOf(client, QUEUE_NAMES);
+    const contents = await contentsOf(client, QUEUE_NAMES);
+    await createTopic(client, REMINDERS, 1);
+    await sendDelayed(client, Level.ONCE);
+    await untilDelivered(client, Level.ONCE);
+    await sendBack(client, contents.get(`${Topic.mixed} 0`)!.records);
+    return contents;
   });
   assert.is(readFileSync(join(home.store, 'abort'), 'utf8'), '');
   if (maker === 'apache') await assertRefusesHangar(home);
@@ -74,6 +101,31 @@ async function write(home: StoreHome, maker: Maker): Promise<void> {
     files: filesOf(home.store),
     contents,
   });
+}
+
+/** A message goes to the retry topic of the group that read it, by way of the delay topic, and one to its dead letters. */
+async function sendBack(client: RemotingClient, records: readonly Buffer[]): Promise<void> {
+  const group = 'test-consumer';
+  for (const [index, { delayLevel, topic }] of [
+    { delayLevel: Level.ONCE, topic: `%RETRY%${group}` },
+    { delayLevel: -1, topic: `%DLQ%${group}` },
+  ].entries()) {
+    const { physicalOffset: offset, topic: originTopic } = decodeRecord(records[index]!, 0);
+    const fields = {
+      offset,
+      group,
+      delayLevel,
+      originMsgId: 'ID',
+      originTopic,
+      unitMode: false,
+      maxReconsumeTimes: 16,
+    };
+    await ask(client, SEND_BACK, fields);
+    await until(`${topic} has the message`, RETRIED_MS, async () => {
+      const answer = await client.call(Code.MAX_OFFSET, { topic, queueId: 0 });
+      return answer.fields.offset === '1' ? true : undefined;
+    });
+  }
 }
 
 async function assertRefusesHangar(home: StoreHome): Promise<void> {
@@ -126,6 +178,19 @@ life.step('the consume queues have the same files and entries', async () => {
         bytes: totalBytes,
         tagsCode: tagsCodeOf(properties.get('TAGS')),
       })),
+    );
+  }
+});
+
+life.step('the entries of delayed messages say when they are due', async (home) => {
+  for (const { store } of [home, hangarHome!]) {
+    const records = readQueueRecords(store, readLog(store), SCHEDULE, Level.ONCE - 1);
+    const { entries } = readQueueFiles(store, SCHEDULE, Level.ONCE - 1);
+    // What was sent back waits here as well.
+    assert.is(entries.length, DELAYED + 1);
+    assert.equal(
+      entries.map(({ tagsCode }) => Number(tagsCode)),
+      records.map(({ storeTimestamp }) => storeTimestamp + 1_000),
     );
   }
 });

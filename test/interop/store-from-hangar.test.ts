@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { RemotingClient } from '../support/remoting-client.js';
+import { type Acknowledged, assertStored, Traffic } from '../support/traffic.js';
 import {
   assertFoundByKey,
   assertKept,
@@ -39,12 +40,13 @@ import {
   fillMany,
   type Sent,
 } from './harness/store-filling.js';
-import { SIZES, type StoreHome } from './harness/store-home.js';
+import { type OpenStore, SIZES, type StoreHome } from './harness/store-home.js';
 import { storeLife } from './harness/store-suite.js';
 
 const MANY_TOPICS = 1_000;
 const MESSAGES = 220;
 const SOON_SECONDS = 4;
+const TRAFFIC_QUEUES = 2;
 const QUEUES = filledQueues(MANY_TOPICS);
 
 const life = await storeLife('a store begun by Hangar', delays(SOON_SECONDS));
@@ -52,6 +54,7 @@ const life = await storeLife('a store begun by Hangar', delays(SOON_SECONDS));
 const sent: Sent[] = [];
 let contents: Contents = new Map();
 let tables: Tables;
+let acknowledged: readonly Acknowledged[] = [];
 
 /** Whoever has the store now has everything of before; then it takes more, and what it has afterwards is noted. */
 async function checkAndFill(client: RemotingClient, seed: number): Promise<void> {
@@ -72,6 +75,20 @@ async function used(home: StoreHome, use: (client: RemotingClient) => Promise<vo
   } finally {
     client.close();
   }
+}
+
+/** SIGKILL while sends are under way; what was acknowledged by then. */
+async function killedUnderTraffic(
+  broker: OpenStore,
+  client: RemotingClient,
+  topic: string,
+): Promise<readonly Acknowledged[]> {
+  await createTopic(client, topic, TRAFFIC_QUEUES);
+  const traffic = await Traffic.start(broker.address, { topic, queues: TRAFFIC_QUEUES });
+  await traffic.more(1_000);
+  await broker.kill();
+  await traffic.broken();
+  return traffic.acknowledged;
 }
 
 life.step('Hangar fills it and stops in order', async (home) => {
@@ -103,8 +120,8 @@ life.step("Apache's broker has everything, finds it by key, appends and is kille
     await assertFoundByKey(client, recordsIn(contents));
     assert.is(await untilDelivered(client, Level.SOON), 0);
     await sendDelayed(client, Level.SOON, 2);
+    acknowledged = await killedUnderTraffic(apache, client, 'sent-to-apache');
   });
-  await apache.kill();
   assert.ok(existsSync(join(home.store, 'abort')));
 });
 
@@ -113,9 +130,10 @@ life.step('Hangar has everything after that SIGKILL, appends and is killed', asy
   await used(home, async (client) => {
     await checkAndFill(client, 3);
     await untilDelivered(client, Level.SOON, 2);
+    await assertStored(hangar.address, 'sent-to-apache', TRAFFIC_QUEUES, acknowledged);
     await sendDelayed(client, Level.SOON, 3);
+    acknowledged = await killedUnderTraffic(hangar, client, 'sent-to-hangar');
   });
-  await hangar.kill();
   assertHourPending(home.store);
   assert.ok(existsSync(join(home.store, 'abort')));
 });
@@ -125,6 +143,7 @@ life.step("Apache's broker has everything after that SIGKILL, appends and stops 
   await used(home, async (client) => {
     await checkAndFill(client, 4);
     await assertFoundByKey(client, recordsIn(contents), readIndexFiles(home.store, SIZES.indexSlots).length);
+    await assertStored(apache.address, 'sent-to-hangar', TRAFFIC_QUEUES, acknowledged);
     await untilDelivered(client, Level.SOON, 3);
   });
   await apache.stop();

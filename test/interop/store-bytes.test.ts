@@ -1,5 +1,5 @@
 /** The same messages sent to Apache's broker and to Hangar leave the same files, field by field. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import * as assert from 'uvu/assert';
@@ -304,6 +304,25 @@ life.step("Apache's broker is refused a store that Hangar has open, which goes o
   });
   await hangar.stop();
 });
+
+life.step('the key index, which suffered from that, is built again when it is asked for', async () => {
+  const home = hangarHome!;
+  assert.ok(indexedKeys(home) < keysInLog(home));
+  rmSync(join(home.store, 'checkpoint'));
+  writeFileSync(join(home.store, 'abort'), '');
+  const hangar = await home.open('hangar');
+  await hangar.stop();
+  assert.is(indexedKeys(home), keysInLog(home));
+  await home.check();
+});
+
+function keysInLog({ store }: StoreHome): number {
+  return readLog(store).records.flatMap(keysOf).length;
+}
+
+function indexedKeys({ store }: StoreHome): number {
+  return readIndexFiles(store, SIZES.indexSlots).reduce((sum, { entries }) => sum + entries.length, 0);
+}
 
 life.step('with the default sizes, files have their full size and take little', async () => {
   const home = await StoreHome.create();

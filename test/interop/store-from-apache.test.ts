@@ -110,6 +110,7 @@ life.step("Apache's broker fills it, delivers some, leaves others open, and stop
     tables = await tablesOf(client);
   });
   await apache.stop();
+  await home.check();
   assertHolds(contents, sent);
   transactions = transactionRecords(home);
   assert.equal(
@@ -140,6 +141,7 @@ life.step('Hangar has everything after that orderly stop, appends and is killed'
   assertHolds(contents, sent);
   await queuesSynced(home.store, contents);
   await hangar.kill();
+  await home.check();
   assertHourPending(home.store);
   assert.is(delayOffsets(home.store)[Level.ONCE], DELAYED);
   assert.equal(transactionRecords(home), transactions);
@@ -166,6 +168,7 @@ life.step(
     });
     assert.is(contents.get(`${ORDERS} 0`)!.max, 6);
     await apache.kill();
+    await home.check();
   },
 );
 
@@ -204,6 +207,7 @@ life.step('Hangar has everything after that SIGKILL', async (home) => {
     await queuesSynced(home.store, found);
   });
   await hangar.stop();
+  await home.check();
   const now = transactionRecords(home);
   const isOf = (topic: string) => (record: StoredRecord) => record.topic === topic;
   assert.equal(now.filter(isOf(HALF)).slice(0, 9), transactions.filter(isOf(HALF)));

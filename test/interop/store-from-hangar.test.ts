@@ -106,6 +106,7 @@ life.step('Hangar fills it and stops in order', async (home) => {
   await queuesSynced(home.store, contents);
   await used(home, (client) => sendDelayed(client, Level.SOON));
   await hangar.stop();
+  await home.check();
   assertHourPending(home.store);
   assert.is(delayOffsets(home.store)[Level.ONCE], DELAYED);
   const log = readLog(home.store);
@@ -122,6 +123,7 @@ life.step("Apache's broker has everything, finds it by key, appends and is kille
     await sendDelayed(client, Level.SOON, 2);
     acknowledged = await killedUnderTraffic(apache, client, 'sent-to-apache');
   });
+  await home.check();
   assert.ok(existsSync(join(home.store, 'abort')));
 });
 
@@ -134,6 +136,7 @@ life.step('Hangar has everything after that SIGKILL, appends and is killed', asy
     await sendDelayed(client, Level.SOON, 3);
     acknowledged = await killedUnderTraffic(hangar, client, 'sent-to-hangar');
   });
+  await home.check();
   assertHourPending(home.store);
   assert.ok(existsSync(join(home.store, 'abort')));
 });
@@ -147,6 +150,7 @@ life.step("Apache's broker has everything after that SIGKILL, appends and stops 
     await untilDelivered(client, Level.SOON, 3);
   });
   await apache.stop();
+  await home.check();
 });
 
 life.step('Hangar has everything after that orderly stop', async (home) => {
@@ -154,6 +158,7 @@ life.step('Hangar has everything after that orderly stop', async (home) => {
   await used(home, (client) => checkAndFill(client, 5));
   await queuesSynced(home.store, contents);
   await hangar.stop();
+  await home.check();
   assertHourPending(home.store);
 });
 

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApacheAlone } from '../../support/apache.js';
-import { startHangar } from '../../support/hangar-process.js';
+import { runHangar, startHangar } from '../../support/hangar-process.js';
 import { RemotingClient } from '../../support/remoting-client.js';
 import { freePort } from './ports.js';
 import type { Child } from './process.js';
@@ -102,6 +102,18 @@ export class StoreHome {
     return await RemotingClient.connect(`${host}:${this.port}`);
   }
 
+  /** `hangar store check` finds no damage in what the last broker left. */
+  async check(): Promise<void> {
+    const { code, stdout, stderr } = await runHangar([
+      'store',
+      'check',
+      this.store,
+      '--config',
+      this.configFile(this.values()),
+    ]);
+    if (code !== 0) throw new Error(`hangar store check ended with ${code}:\n${stdout}${stderr}`);
+  }
+
   /** Ends what runs and removes the directory. */
   async remove(): Promise<void> {
     await this.current?.kill();
@@ -110,9 +122,13 @@ export class StoreHome {
 
   /** A Hangar broker's process, not waited for. */
   spawnHangar(values: Settings): Child {
+    return startHangar(['broker', '-c', this.configFile(values)]);
+  }
+
+  private configFile(values: Settings): string {
     const file = join(this.directory, 'hangar.properties');
     writeFileSync(file, properties(values));
-    return startHangar(['broker', '-c', file]);
+    return file;
   }
 
   private async startHangar(values: Settings) {

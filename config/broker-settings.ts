@@ -25,7 +25,6 @@ const DELIVERY = 'consumer flow control';
 const FAST_FAILURE = 'fast failure';
 const FILTERS = 'property filters';
 const TRACE = 'message trace';
-const TRANSACTIONS = 'transactions';
 const STATISTICS = 'complete statistics';
 
 const POOL = without('actors on pinned threads replace the thread pools, see workerThreads');
@@ -117,10 +116,10 @@ export const brokerSettings = {
   traceTopicEnable: flag(false, later(TRACE), 'Create the trace topic.'),
   msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', later(TRACE), 'Name of the trace topic.'),
   storeReplyMessageEnable: flag(true, later('request-reply'), 'Store replies before they are pushed.', { live: true }),
-  rejectTransactionMessage: flag(false, later(TRANSACTIONS), 'Refuse half messages.', { live: true }),
-  transactionTimeOut: long(6000, later(TRANSACTIONS), 'Age at which a half message is checked first.', { unit: 'ms' }),
-  transactionCheckMax: int(15, later(TRANSACTIONS), 'Checks after which a half message is given up.', { min: 1 }),
-  transactionCheckInterval: long(60_000, later(TRANSACTIONS), 'Time between two rounds of checks.', {
+  rejectTransactionMessage: flag(false, effective, 'Refuse half messages.', { live: true }),
+  transactionTimeOut: long(6000, effective, 'Age at which a half message is checked first.', { unit: 'ms' }),
+  transactionCheckMax: int(15, effective, 'Checks after which a half message is given up.', { min: 1 }),
+  transactionCheckInterval: long(60_000, effective, 'Time between two rounds of checks.', {
     unit: 'ms',
     min: 1,
   }),

@@ -43,7 +43,7 @@ import { GroupTable } from './group-table.js';
 import { wantGroup } from './groups.js';
 import { tellHa, tellLogRange } from './log-range.js';
 import { checkMaster } from './master-check.js';
-import { brokerMessages } from './messages.js';
+import { brokerMessages, EntryReader } from './messages.js';
 import { writeOffsetMovedEvent } from './offset-moved.js';
 import { OffsetSearches } from './offset-searches.js';
 import { OffsetTable } from './offset-table.js';
@@ -64,6 +64,7 @@ import type { BrokerState, Connection } from './state.js';
 import { StoreFaults } from './store-faults.js';
 import { DISK_RETRY_MS, noteLog, onQueueDisk, onStalled, retryDisk } from './store-health.js';
 import { NewMessage } from './store-message.js';
+import { TransactionChecks } from './transactions/checks.js';
 import { TopicTable } from './topic-table.js';
 import { type Release, WaitingAnswers } from './waiting-answers.js';
 
@@ -98,7 +99,8 @@ export const brokerActor = actor('broker', {
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
     pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
-    entriesRead: (state: BrokerState, m: Message<'entriesRead'>) => state.schedule.entriesRead(m),
+    entriesRead: (state: BrokerState, m: Message<'entriesRead'>) =>
+      (m.reader === EntryReader.SCHEDULE ? state.schedule : state.transactions).entriesRead(m),
     queueCleaned: onQueueCleaned,
     queuesFlushed: (state: BrokerState, m: Message<'queuesFlushed'>) =>
       state.queueSync.answered(state, m.host, m.isSynced),
@@ -205,6 +207,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     retention: new Retention(),
     replication: new Replication({ context, log, reader, settings, options }, recovered),
     schedule: new Schedule(context, settings.messageDelayLevel),
+    transactions: new TransactionChecks(context),
     topics: new TopicTable(),
     groups: new GroupTable(clock.now()),
     offsets: new OffsetTable(),
@@ -313,7 +316,10 @@ function onBound(state: BrokerState, m: Message<'bound'>): void {
   state.registration.start(state);
   if (!options.waitsForNameServers) state.registration.whenTold(() => state.context.ready());
   state.slaveSync?.start(state);
-  if (!state.isSlave) state.schedule.start(state);
+  if (!state.isSlave) {
+    state.schedule.start(state);
+    state.transactions.start(state);
+  }
 }
 
 function onOpened(state: BrokerState, m: Message<'opened'>): void {
@@ -441,6 +447,7 @@ function updateGauges(state: BrokerState): void {
 function close(state: BrokerState, done: () => void): void {
   const { context } = state;
   state.schedule.stop();
+  state.transactions.stop();
   state.registration.unregister(() => {
     endOfBatch(state);
     state.files.close(state);

@@ -13,7 +13,7 @@ export interface OffsetMoved {
 }
 
 /** Who asked a queue host for entries (readEntries). */
-export const EntryReader = { SCHEDULE: 1 } as const;
+export const EntryReader = { SCHEDULE: 1, TRANSACTIONS: 2 } as const;
 
 /** A queue host cannot write its consume queues, or (without an error) can again. */
 export interface QueueDisk {

@@ -158,7 +158,7 @@ function groupMissing(group: string): string {
 }
 
 /** Success, once what was stored is in the file: it waits for neither flush nor slave (WAIT is false). */
-function answerWritten(state: BrokerState, connection: Connection): void {
+export function answerWritten(state: BrokerState, connection: Connection): void {
   const { scan: request, written, writer, log, context } = state;
   if (request.isOneWay) return;
   const at = written.claim(maxResponseBytes(0, 0, '', 0));

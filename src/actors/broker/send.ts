@@ -20,6 +20,7 @@ import { createTopicOnSend } from './create-topic.js';
 import { delayLevelOf } from './schedule/divert.js';
 import { retryTarget } from './send-back.js';
 import type { BrokerState, Connection } from './state.js';
+import { putHalf } from './transactions/records.js';
 import { writeRefusal } from './store-health.js';
 import { copyProperties, encode, putMessage, recordBytesOf, withHosts } from './store-message.js';
 import { BrokerTopic, Perm } from './topic-table.js';
@@ -120,8 +121,9 @@ const SCRATCH_BYTES = 64 * 1024;
 const received = Buffer.alloc(SCRATCH_BYTES);
 const stored = Buffer.alloc(2 * SCRATCH_BYTES);
 const receivedScan = new PropertyScan();
-/** The message that is being handled has a delay level. */
+/** The message that is being handled has a delay level; its producer will say whether it counts (TRAN_MSG). */
 let isDelayed = false;
+let isHalf = false;
 const items = new BatchItems();
 let idBytes = Buffer.alloc(256);
 const TRUE = Buffer.from('true');
@@ -205,9 +207,12 @@ export function onSend(
   }
   message.bodyAt = bodyAt;
   message.bodyBytes = bodyBytes;
-  message.propertiesBytes = appendOwn(state, isDelayed ? copyAll(receivedBytes) : copyWithoutWait(receivedBytes, 0));
+  message.propertiesBytes = appendOwn(
+    state,
+    isDelayed || isHalf ? copyAll(receivedBytes) : copyWithoutWait(receivedBytes, 0),
+  );
   state.properties.scan(stored, 0, message.propertiesBytes);
-  const put = putMessage(state, message, state.properties);
+  const put = isHalf ? putHalf(state, message, state.properties) : putMessage(state, message, state.properties);
   if (put === 'failed') return refuseUnwritable(state, connection);
   if (put === 'illegal') {
     const text = illegalText(bodyBytes, message.propertiesBytes, state);
@@ -306,7 +311,7 @@ function checkWritable(state: BrokerState, connection: Connection): boolean {
   return true;
 }
 
-/** What this broker does not do (yet), and what no batch may hold. Sets `isDelayed`. */
+/** What no batch may hold, and what is switched off. Sets `isDelayed` and `isHalf`. */
 function checkKinds(
   state: BrokerState,
   connection: Connection,
@@ -321,22 +326,22 @@ function checkKinds(
     return false;
   }
   isDelayed = level > 0;
-  const isHalf = receivedIs(Scanned.TRANSACTION_PREPARED, TRUE);
+  isHalf = receivedIs(Scanned.TRANSACTION_PREPARED, TRUE);
   const isTransaction = isHalf || transactionType(sysFlag) !== TransactionType.NONE;
   if (isBatch && (isDelayed || isTransaction || topic.retryGroup !== undefined)) {
     const text = 'a batch may not hold delayed, transactional or retry messages: send them one by one';
     refuse(state, connection, ResponseCode.MESSAGE_ILLEGAL, text);
     return false;
   }
-  if (isHalf) {
-    const text = `the broker[${state.address}] sending transaction message is forbidden: transactions are not supported yet`;
+  if (isHalf && state.settings.rejectTransactionMessage) {
+    const text = `the broker[${state.settings.brokerIP1}] sending transaction message is forbidden`;
     refuse(state, connection, ResponseCode.NO_PERMISSION, text);
     return false;
   }
   return true;
 }
 
-/** A delayed message keeps WAIT in its stored properties, because CommitLog.asyncPutMessage writes them anew. */
+/** A delayed message (a half message likewise) keeps WAIT in its stored properties, because CommitLog.asyncPutMessage writes them anew. */
 function copyAll(receivedBytes: number): number {
   return copyProperties(received, 0, receivedBytes, -1, -1, stored, 0);
 }

@@ -31,6 +31,7 @@ import type { SlaveSync } from './slave-sync.js';
 import type { BrokerStats } from './stats.js';
 import type { StoreFaults } from './store-faults.js';
 import type { NewMessage } from './store-message.js';
+import type { TransactionChecks } from './transactions/checks.js';
 import type { TopicTable } from './topic-table.js';
 import type { Release, WaitingAnswers } from './waiting-answers.js';
 
@@ -91,6 +92,8 @@ export interface BrokerState {
 
   /** Delayed messages. */
   readonly schedule: Schedule;
+  /** Asks producers about half messages. */
+  readonly transactions: TransactionChecks;
 
   // ---- tables
   readonly topics: TopicTable;

@@ -19,12 +19,14 @@ import { queryProcessors } from './queries.js';
 import { resetOffsetProcessors } from './reset-offset.js';
 import { sendBackProcessors } from '../send-back.js';
 import { runtimeProcessors } from './runtime-info.js';
+import { transactionProcessors } from '../transactions/end-transaction.js';
 import { topicProcessors } from './topics.js';
 
 const processors: ReadonlyMap<number, Handler> = new Map([
   ...clientProcessors,
   ...sendBackProcessors,
   ...offsetProcessors,
+  ...transactionProcessors,
   ...queryProcessors,
   ...resetOffsetProcessors,
   ...clientCallProcessors,

@@ -13,6 +13,7 @@ import { invariant } from '../base/invariant.js';
 import type { FileCache } from './file-cache.js';
 import { IndexFile } from './index-file.js';
 import type { IndexSizes } from './index-layout.js';
+import { repairIndexFile } from './index-repair.js';
 
 export interface IndexOptions extends IndexSizes {
   readonly directory: string;
@@ -145,6 +146,42 @@ export class IndexService {
    */
   dropUnsafe(checkpointIndexTimestamp: number): void {
     this.keep((file) => file.isFull && file.header.endTimestamp <= checkpointIndexTimestamp);
+  }
+
+  /**
+   * After a crash: makes those files whole from themselves (index-repair.ts) as far as they know messages in front of
+   * `limit`, and removes what cannot be. Keys of later messages are put again. Throws DiskError.
+   */
+  repairUnsafe(checkpointIndexTimestamp: number, limit: number): void {
+    if (this.indexFiles.length === 0) return;
+    const { disk } = this.files;
+    let goesOn = true;
+    for (const [n, file] of this.indexFiles.entries()) {
+      if (goesOn && file.isFull && file.header.endTimestamp <= checkpointIndexTimestamp) continue;
+      file.discard();
+      if (!goesOn || !repairIndexFile(disk, file.path, this.options, limit)) {
+        disk.remove(file.path);
+        goesOn = false;
+        continue;
+      }
+      const repaired = new IndexFile(this.files, file.path, this.options);
+      this.indexFiles[n] = repaired;
+      // The next file goes on only where this one is full.
+      goesOn = repaired.isFull;
+    }
+    const kept = this.indexFiles.filter((file) => disk.stat(file.path) !== undefined);
+    this.indexFiles.splice(0, Number.POSITIVE_INFINITY, ...kept);
+    disk.syncDirectory(this.options.directory);
+  }
+
+  /**
+   * Messages up to this commit log offset have all their keys in the files; -1 when none is known. The other keys of the
+   * last message in a full file are in the next one, if there is one.
+   */
+  get indexedTo(): number {
+    const last = this.indexFiles.at(-1);
+    if (last === undefined) return -1;
+    return last.isFull ? last.header.endOffset - 1 : last.header.endOffset;
   }
 
   /** Removes leading files all of whose messages are gone from the commit log, never the last file; returns how many. */

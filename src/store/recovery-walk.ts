@@ -106,10 +106,20 @@ export class RecoveryWalk {
     }
   }
 
-  /** Puts the keys of records in [from, to) into the index only. */
-  indexOnly(from: number, to: number): void {
-    this.range = { from, dispatchFrom: from, indexedTo: NOTHING, isFullRebuild: false };
-    this.scanner.scan(this.log, from, to, false, (record) => this.putKeys(record));
+  /** Puts the keys of records in [from, to) that lie behind `indexedTo` into the index only. */
+  indexOnly(from: number, to: number, indexedTo = NOTHING): void {
+    this.range = { from, dispatchFrom: from, indexedTo, isFullRebuild: false };
+    this.reportedAt = from;
+    this.dataEnd = to;
+    for (let at = from; at < to; ) {
+      const result = this.scanner.scan(this.log, at, to, false, (record) => {
+        this.putKeys(record);
+        if (record.offset - this.reportedAt >= PROGRESS_BYTES) this.progress(record.offset);
+      });
+      this.scannedBytes += result.offset - at;
+      if (result.stop !== 'missing') return;
+      at = this.fileAfter(result.offset);
+    }
   }
 
   private fileAfter(offset: number): number {

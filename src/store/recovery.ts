@@ -7,7 +7,7 @@
  *
  * After a crash, and whenever log and queues disagree, the walk begins at the newest file that the checkpoint vouches
  * for: everything before it is durable and dispatched. The queues are cut back to there and filled again from the log;
- * so are index files that were not full and synced. The first thing in the log that is no record ends it: what lies
+ * so are index files that were not full and synced (see prepareIndex). The first thing in the log that is no record ends it: what lies
  * behind is removed, so that it can never be read as records later. When good records are among that, one of these is so:
  *
  *   - They may never have been synced: the machine lost its power, and pages reach the disk in any order. Nobody was
@@ -20,7 +20,7 @@
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
-import { KIB, MS_PER_SECOND } from '../base/units.js';
+import { GIB, KIB, MS_PER_SECOND } from '../base/units.js';
 import {
   checkRecord,
   Magic,
@@ -71,7 +71,7 @@ export interface RecoverOptions {
     | {
         readonly slots: number;
         readonly entries: number;
-        /** messageIndexSafe: after a crash go back as far as the index needs. Otherwise older keys may be missing. */
+        /** messageIndexSafe: after a crash go back as far as the index needs. Otherwise it is repaired from itself. */
         readonly isSafe: boolean;
       }
     | undefined;
@@ -120,6 +120,8 @@ const REMAINS_BYTES = 64 * KIB;
  */
 export const VOUCHED_MARGIN_MS = 15 * MS_PER_SECOND;
 const PROBLEMS_MAX = 100;
+/** What a lost index is built from again before the broker serves: a few seconds of reading. */
+const INDEXED_AGAIN_BYTES = 4 * GIB;
 
 export function recoverStore(
   disk: Disk,
@@ -259,6 +261,7 @@ class Recovery {
       }
       this.disk.syncDirectory(rootDirectory);
     }
+    if (this.index !== undefined) makeDurableDirectory(this.disk, storePath.index(rootDirectory));
     this.log.close();
     return this.result({ offset: 0, isCut: false }, [], 0);
   }
@@ -284,6 +287,10 @@ class Recovery {
   private recoverCleanStop(): LogEnd | undefined {
     const newest = this.queues.newestMessage();
     if (newest === undefined || !this.isRecord(newest.offset, newest.bytes)) return undefined;
+    // Nobody but its owner removes the directory.
+    const hasIndex =
+      this.index === undefined || this.disk.stat(storePath.index(this.options.rootDirectory)) !== undefined;
+    if (!hasIndex) this.prepareIndex(newest.offset + newest.bytes);
     const end = this.walk.run(this.queues, {
       from: newest.offset,
       dispatchFrom: newest.offset + newest.bytes,
@@ -316,11 +323,11 @@ class Recovery {
       this.queues.finish();
       this.queues = this.openQueues();
     }
-    this.index?.dropUnsafe(this.checkpoint.indexTimestamp);
     const isWithoutQueues = this.queues.count === 0;
     let from = this.crashStart();
     const misses = isWithoutQueues && (this.wasSynced || from > this.log.minOffset);
     if (isWithoutQueues) from = this.log.minOffset;
+    this.prepareIndex(from);
     let end = this.rebuildFrom(from, isWithoutQueues);
     if (misses && this.walk.dispatched > 0) {
       const path = storePath.consumeQueues(this.options.rootDirectory);
@@ -352,7 +359,35 @@ class Recovery {
 
   private rebuildFrom(from: number, isFullRebuild: boolean): ScanResult {
     this.queues.truncateFrom(from);
-    return this.walk.run(this.queues, { from, dispatchFrom: from, indexedTo: -1, isFullRebuild });
+    const indexedTo = this.index?.indexedTo ?? -1;
+    return this.walk.run(this.queues, { from, dispatchFrom: from, indexedTo, isFullRebuild });
+  }
+
+  /**
+   * The index knows all messages in front of `from` afterwards. With messageIndexSafe the walk begins far enough back for
+   * files that are not safe to be dropped, as in Apache's broker. Otherwise they are repaired, and what they lost is taken
+   * from the log, up to INDEXED_AGAIN_BYTES of it. After a crash nobody knows whether there were other files, so without
+   * any the whole log is looked at for keys.
+   */
+  private prepareIndex(from: number): void {
+    const { index, log, options, checkpoint } = this;
+    if (index === undefined) return;
+    const directory = storePath.index(options.rootDirectory);
+    if (options.index?.isSafe === true) return index.dropUnsafe(checkpoint.indexTimestamp);
+    index.repairUnsafe(checkpoint.indexTimestamp, from);
+    const wanted = Math.max(log.minOffset, this.recordAtOrBefore(index.endPhysicalOffset));
+    const least = log.fileStart(Math.max(0, from - INDEXED_AGAIN_BYTES));
+    if (wanted < least) {
+      this.problem(directory, least, `keys of messages between ${wanted} and here are not in the index`);
+    }
+    this.beginChange();
+    this.walk.indexOnly(Math.max(least, wanted), from, index.indexedTo);
+    makeDurableDirectory(this.disk, directory);
+  }
+
+  /** The offset itself when a record begins there, else its file's begin. */
+  private recordAtOrBefore(offset: number): number {
+    return this.remains.search(offset, offset + 1, 0)?.offset ?? this.log.fileStart(offset);
   }
 
   /** First byte of the newest file that begins with a message from before the checkpoint; else of the oldest. */

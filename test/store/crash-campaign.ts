@@ -19,13 +19,14 @@ import { indexKeyHashOf } from '../../src/message/java-hash.js';
 import { entersConsumeQueue, entersIndex } from '../../src/message/system-flags.js';
 import type { MemoryDisk } from '../../src/runtime/simulation/memory-disk.js';
 import { FileCache } from '../../src/store/file-cache.js';
+import { checkStore } from '../../src/store/check/check-store.js';
 import { IndexService } from '../../src/store/index-service.js';
 import { type RecoveredStore, type RecoverOptions, recoverStore } from '../../src/store/recovery.js';
 import { storePath } from '../../src/store/store-directory.js';
 import { queueKey, readConsumeQueue, readLog, type StoredLog, type StoredMessage } from '../sim/stored.js';
 import { CrashStore, type Promised, type Put } from './crash-store.js';
 import { type SimulatedDisk, simulatedDisk } from './support.js';
-import { optionsFor, ROOT } from './test-store.js';
+import { DELAY_LEVELS, optionsFor, ROOT } from './test-store.js';
 
 const TOPICS = ['orders', 'payments', '%RETRY%g', 'SCHEDULE_TOPIC_XXXX'] as const;
 /** What a store this size needs at most; capacity is taken away below it. */
@@ -100,6 +101,10 @@ export function crashSeed(seed: number, report: CampaignReport = emptyReport()):
   new Campaign(seed, report).run();
   return report;
 }
+
+/** These take longer than the recovery: of so many stores one is looked at. */
+const OFFLINE_CHECK_EVERY = 8;
+const UNSAFE_INDEX_EVERY = 3;
 
 class Campaign {
   private readonly random: Prng;
@@ -281,7 +286,9 @@ class Campaign {
     assert.is(log.end, endOffset, `${what}: the end of the log (${JSON.stringify(problems)})`);
     this.checkMessages(log, minOffset, what);
     this.checkQueues(log, recovered, what);
-    if (this.character.isIndexSafe && this.random.chance(0.5)) this.checkIndex(log, what);
+    const checksIndex = this.character.isIndexSafe ? this.random.chance(0.5) : this.seed % UNSAFE_INDEX_EVERY === 0;
+    if (checksIndex) this.checkIndex(log, what);
+    if (this.seed % OFFLINE_CHECK_EVERY === 0) this.checkOffline(what);
   }
 
   private checkMessages(log: StoredLog, minOffset: number, what: string): void {
@@ -345,6 +352,28 @@ class Campaign {
     const last = messages.at(-1)?.queueOffset;
     if (last !== undefined)
       assert.is(first + entries.length, last + 1, `${what}: entries of ${queueKey(topic, queueId)}`);
+  }
+
+  /** `hangar store check` finds nothing either. */
+  private checkOffline(what: string): void {
+    const findings: string[] = [];
+    checkStore(
+      this.disk,
+      {
+        root: ROOT,
+        delayLevelsMs: DELAY_LEVELS,
+        indexSlots: this.recoverOptions.index!.slots,
+        fileBytes: this.recoverOptions.fileBytes,
+        queueFileBytes: this.recoverOptions.queueFileBytes,
+      },
+      {
+        onFinding: ({ severity, path, text }) => {
+          if (severity === 'damage') findings.push(`${path}: ${text}`);
+        },
+        onProgress: () => undefined,
+      },
+    );
+    assert.equal(findings, [], what);
   }
 
   private checkIndex(log: StoredLog, what: string): void {

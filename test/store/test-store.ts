@@ -80,6 +80,8 @@ export class TestStore {
       startAt: recovered?.endOffset ?? 0,
       ...(options.isFollower === true ? {} : { window: LogWindow.create(64 * KIB, 8 * KIB, { shared: false }) }),
     });
+    // The recovery of an empty store makes it; only its owner removes it.
+    disk.makeDirectory(storePath.index(this.root));
     createAbortFile(disk, this.root);
   }
 

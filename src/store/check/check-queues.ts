@@ -49,8 +49,9 @@ interface Queue {
   physicalEnd: number;
   /** Queue offset that its next record should have; -1 before the first. */
   next: number;
-  /** Records without their entry: behind the last one; and others, the first of which is at `strayAt`. */
+  /** Records without their entry: behind the last, in front of the first; others, the first of which is at `strayAt`. */
   undispatched: number;
+  early: number;
   strays: number;
   strayAt: number;
 }
@@ -103,6 +104,7 @@ export class QueuesCheck {
       // Its topic was deleted and made again: what was before has no entries any more.
       if (queueOffset === 0) {
         queue.strays = 0;
+        queue.early = 0;
         queue.undispatched = 0;
       } else this.say(queue, record.offset, `queue offsets go from ${queue.next - 1} to ${queueOffset}`);
     }
@@ -111,7 +113,11 @@ export class QueuesCheck {
       queue.undispatched++;
       return;
     }
-    if (queueOffset < queue.first || !this.matches(queue, record)) {
+    if (queueOffset < queue.first) {
+      queue.early++;
+      return;
+    }
+    if (!this.matches(queue, record)) {
       if (queue.strays === 0) queue.strayAt = record.offset;
       queue.strays++;
       return;
@@ -136,17 +142,22 @@ export class QueuesCheck {
     for (const queue of this.queues) {
       const { directory, undispatched, strays, strayAt, entriesInLog, claimed, physicalEnd, max } = queue;
       if (!queue.exists) {
-        const isDeleted = topics !== undefined && !topics.has(queue.topic);
-        const why = isDeleted
-          ? ' (its topic was deleted)'
-          : '; without the whole consumequeue directory a start builds it again';
+        const isWanted = topics?.has(queue.topic) === true;
+        const why = isWanted
+          ? '; without the whole consumequeue directory a start builds it again'
+          : ' (a deleted topic?)';
         const text = `the queue is missing, ${undispatched} messages in the log belong to it${why}`;
-        this.findings.add(isDeleted ? 'notice' : missing, 'queue', directory, undefined, text);
+        this.findings.add(isWanted ? missing : 'notice', 'queue', directory, undefined, text);
         continue;
       }
       if (undispatched > 0) {
         const text = `${undispatched} messages from queue offset ${max} on have no entry`;
         this.findings.add(missing, 'queue', directory, undefined, text);
+      }
+      if (queue.early > 0) {
+        const isWanted = topics?.has(queue.topic) === true;
+        const text = `${queue.early} messages in the log are in front of its first entry, queue offset ${queue.first}`;
+        this.findings.add(isWanted ? 'damage' : 'notice', 'queue', directory, undefined, text);
       }
       if (strays > 0) {
         this.findings.add('damage', 'queue', directory, strayAt, `${strays} messages have no entry that leads to them`);
@@ -203,6 +214,7 @@ export class QueuesCheck {
       physicalEnd: -1,
       next: -1,
       undispatched: 0,
+      early: 0,
       strays: 0,
       strayAt: -1,
     };

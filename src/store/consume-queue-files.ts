@@ -13,6 +13,7 @@ import { ENTRY, writeBlankEntry } from './consume-queue-entry.js';
 import { CachedFile, type FileCache } from './file-cache.js';
 import { logFileName, logFileStart, StoreError } from './log-files.js';
 
+const NO_STRAYS: readonly string[] = [];
 /** Stands for "there is no file". */
 const NONE = -1;
 /** consumequeue/topic above the directory of a queue. */
@@ -36,7 +37,10 @@ export class ConsumeQueueFiles {
   private areNamesUnsynced = false;
   private syncFailure: DiskError | undefined = undefined;
 
-  /** `fileBytes` is a multiple of 20. Throws StoreError when the directory holds something else than such files. */
+  /** Directory entries that are no such files; they are left alone. */
+  readonly strays: readonly string[] = NO_STRAYS;
+
+  /** `fileBytes` is a multiple of 20. Throws StoreError when the directory holds files of another size. */
   constructor(
     private readonly files: FileCache,
     private readonly directory: string,
@@ -45,7 +49,11 @@ export class ConsumeQueueFiles {
     const names = files.disk.list(directory);
     for (const name of names) {
       const start = logFileStart(name);
-      if (start === NONE || start % fileBytes !== 0) throw this.misfit(name, 'is not the name of one');
+      if (start === NONE) {
+        this.strays = [...this.strays, name];
+        continue;
+      }
+      if (start % fileBytes !== 0) throw this.misfit(name, 'is not the name of one');
       if (this.last !== NONE && start !== this.last + fileBytes) throw this.misfit(name, 'does not follow the last');
       if (this.first === NONE) this.first = start;
       this.last = start;

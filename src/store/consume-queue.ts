@@ -44,7 +44,7 @@ export class ConsumeQueue implements Buffered {
 
   /**
    * The queue of a directory, which need not exist: it is made when the first entry is written out. What is in the
-   * files counts as entries from beginning to end until `recover` has looked. Throws StoreError for foreign files.
+   * files counts as entries from beginning to end until `recover` has looked. Throws StoreError for files of another size.
    */
   static open(disk: Disk, files: FileCache, directory: string, fileBytes: number): ConsumeQueue {
     invariant(disk === files.disk, 'a consume queue and its file cache are on one disk');
@@ -58,6 +58,11 @@ export class ConsumeQueue implements Buffered {
   ) {
     this.written = files.end;
     this.firstOffset = Math.max(0, files.first) / ENTRY.bytes;
+  }
+
+  /** What lies in the directory and is no file of a consume queue. */
+  get strays(): readonly string[] {
+    return this.files.strays;
   }
 
   /** Queue offset of the first entry whose message is still there, as far as `correctMinOffset` knows. */

@@ -36,6 +36,8 @@ export type Dispatched =
   | 'gap';
 
 export class RecoveredQueues {
+  /** Paths of what lies there and belongs to no consume queue. */
+  readonly strays: string[] = [];
   private readonly cache: FileCache;
   private readonly slots: Slot[] = [];
   /** By hash of topic and queue id; the few that collide share a bucket. */
@@ -55,7 +57,14 @@ export class RecoveredQueues {
     const directory = storePath.consumeQueues(root);
     for (const topic of disk.list(directory)) {
       for (const name of disk.list(`${directory}/${topic}`)) {
-        if (/^\d+$/.test(name)) this.open(topic, Number(name)).queue.recover(afterCrash);
+        const path = `${directory}/${topic}/${name}`;
+        if (!/^\d+$/.test(name) || disk.stat(path)?.isDirectory !== true) {
+          this.strays.push(path);
+          continue;
+        }
+        const { queue } = this.open(topic, Number(name));
+        for (const stray of queue.strays) this.strays.push(`${path}/${stray}`);
+        queue.recover(afterCrash);
       }
     }
   }

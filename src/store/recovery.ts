@@ -227,6 +227,9 @@ class Recovery {
         "is no file of a commit log; ignored here, but Apache's broker stumbles over it",
       );
     }
+    for (const path of this.queues.strays) {
+      this.problem(path, -1, "belongs to no consume queue; ignored here, but Apache's broker stumbles over it");
+    }
     if (this.log.count === 0) return this.withoutLog();
     const end = (this.abnormal ? undefined : this.recoverCleanStop()) ?? this.recoverCrash();
     this.queues.correctMinOffsets(this.log.minOffset);

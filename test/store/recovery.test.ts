@@ -86,6 +86,21 @@ apache('after a crash: queues and index are built again as Apache built them, th
   assert.equal(ownIndex, theirs.map(apacheFile));
 });
 
+apache('without its checkpoint, and without its consume queues, which is told', () => {
+  for (const isClean of [true, false]) {
+    const { disk } = simulatedDisk();
+    layOutApacheStore(disk, ROOT, isClean);
+    disk.remove(`${ROOT}/checkpoint`);
+    assert.equal(recover(disk, APACHE).queues.map(rangeOf), APACHE_QUEUES);
+    assertEqualsApache(disk, 'consumequeue/');
+    removeAbortFile(disk, ROOT);
+    disk.removeTree(QUEUES);
+    const recovered = recover(disk, APACHE);
+    assert.equal(texts(recovered.problems), ['there are no consume queues: all are built again from the commit log']);
+    assertEqualsApache(disk, 'consumequeue/');
+  }
+});
+
 apache('after a crash with its queues in place gives the same', () => {
   const { disk } = simulatedDisk();
   layOutApacheStore(disk, ROOT, false);
@@ -189,6 +204,20 @@ function threeFiles(disk: Disk, isClean: boolean): TestStore {
   else store.kill();
   return store;
 }
+
+missing('all consume queues, though the checkpoint vouches for them', () => {
+  for (const isClean of [true, false]) {
+    const { disk } = simulatedDisk();
+    const store = threeFiles(disk, isClean);
+    vouch(disk, store.storeTimestamp + 60_000);
+    disk.removeTree(QUEUES);
+    const recovered = recover(disk);
+    assert.equal(texts(recovered.problems), ['there are no consume queues: all are built again from the commit log']);
+    assert.equal(new Map(recovered.queues.map((q) => [`${q.topic}-${q.queueId}`, q.maxOffset])), store.maxOffsets());
+    for (const { minOffset } of recovered.queues) assert.is(minOffset, 0);
+    checkStore(disk, recovered);
+  }
+});
 
 for (const isClean of [true, false]) {
   missing(`consume queues are built again after a ${isClean ? 'clean stop' : 'crash'}`, () => {
@@ -335,6 +364,41 @@ missing('a stray file in the log directory is told and left alone', () => {
   assert.is(recovered.endOffset, store.log.endOffset);
   assert.is(recovered.problems[0]!.path, `${LOG}/.DS_Store`);
   assert.is(disk.readFile(`${LOG}/.DS_Store`)!.toString(), 'x');
+});
+
+missing('stray files among the consume queues are told and left alone', () => {
+  const { disk } = simulatedDisk();
+  const store = threeFiles(disk, true);
+  const strays = [`${QUEUES}/orders/.DS_Store`, `${QUEUES}/orders/0/notes`, `${QUEUES}/orders/0/${fileName(0)}.tmp`];
+  for (const path of strays) disk.writeFile(path, 'x');
+  const recovered = recover(disk);
+  assert.is(recovered.endOffset, store.log.endOffset);
+  assert.equal(recovered.problems.map(({ path }) => path).sort(), strays.sort());
+  checkStore(disk, recovered);
+  for (const path of strays) assert.is(disk.readFile(path)!.toString(), 'x');
+});
+
+missing('the end of a consume queue file, in the middle of an entry: it is completed and built again', () => {
+  for (const isClean of [true, false]) {
+    const { disk } = simulatedDisk();
+    threeFiles(disk, isClean);
+    const directory = `${QUEUES}/payments/0`;
+    const last = `${directory}/${disk.list(directory).at(-1)}`;
+    disk.writeFile(last, disk.readFile(last)!.subarray(0, 47));
+    const recovered = recover(disk);
+    checkStore(disk, recovered);
+    assert.is(disk.stat(last)!.bytes, QUEUE_FILE_BYTES);
+  }
+});
+
+missing('the checkpoint: after a crash the whole log is read', () => {
+  const { disk } = simulatedDisk();
+  const store = threeFiles(disk, false);
+  vouch(disk, store.storeTimestamp + 60_000);
+  disk.remove(`${ROOT}/checkpoint`);
+  const recovered = recover(disk);
+  assert.is(recovered.scannedBytes, store.log.endOffset);
+  checkStore(disk, recovered);
 });
 
 missing('messages of leading files that retention deleted: min offsets follow', () => {

@@ -172,7 +172,7 @@ delivery('thousands that are due at once go in portions, one level does not hold
     putBefore = counters.putMessages;
   };
   broker.advance(1_000);
-  assert.is(Math.max(...portions), 256);
+  assert.is(Math.max(...portions), 512);
   assert.ok(Math.max(...held) > 0 && Math.max(...held) <= 1_536, `at most ${Math.max(...held)} entries are held`);
   assert.equal(
     logRecords(broker, 'T').map(({ body }) => body),

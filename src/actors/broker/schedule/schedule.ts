@@ -24,7 +24,7 @@ import { DelayLevel, FETCHED_MAX } from './level.js';
 import { DelayProgress } from './progress.js';
 
 /** Most that a turn delivers, of all levels together. */
-const TURN_MESSAGES = 256;
+const TURN_MESSAGES = 512;
 const TURN_BYTES = 1024 * 1024;
 /** Entries are asked for this long before the first of them is due. */
 const LEAD_MS = 100;

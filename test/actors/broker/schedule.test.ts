@@ -211,6 +211,28 @@ delivery('a record that is gone is skipped and counted, the next one is delivere
   );
 });
 
+delivery('messages that retention deleted before they were due are given up, the others come', () => {
+  const settings = 'messageDelayLevel=3h\nfileReservedTime=1\n';
+  const broker = brokerWith({ settings });
+  const client = broker.open();
+  send(broker, client, { DELAY: '1' }, { body: 'too old' });
+  for (let i = 0; i < 25; i++) send(broker, client, {}, { topic: 'other', body: 'x'.repeat(60_000) });
+  send(broker, client, { DELAY: '1' }, { body: 'kept' });
+  broker.advance(2 * 3_600_000);
+  for (let i = 0; i < 25; i++) send(broker, client, {}, { topic: 'other', body: 'x'.repeat(60_000) });
+  const keeping = broker.state.log.minOffset;
+  broker.ask(client, RequestCode.DELETE_EXPIRED_COMMITLOG, {});
+  broker.advance(60_000);
+  assert.ok(broker.state.log.minOffset > keeping, 'a file was deleted');
+  broker.advance(3_600_000);
+  assert.equal(
+    logRecords(broker, 'T').map(({ body }) => body),
+    ['kept'],
+  );
+  const { schedule } = broker.state;
+  assert.is(schedule.pending(broker.state, schedule.levels[0]!), 0);
+});
+
 delivery('waits while the store takes nothing, and goes on when it does', () => {
   const broker = brokerWith();
   const client = broker.open();
@@ -301,7 +323,27 @@ restart('one that is due later than its level can be is due at once', () => {
   assert.is(logRecords(broker, 'T').length, 1);
 });
 
-restart('a slave delivers nothing and keeps its files', () => {
+restart('a slave delivers nothing; started as a master it goes on where its master was', () => {
+  const broker = brokerWith();
+  const client = broker.open();
+  send(broker, client, { DELAY: '1' }, { body: 'delivered by the master' });
+  broker.advance(1_000);
+  send(broker, client, { DELAY: '3' }, { body: 'pending' });
+  broker.stop();
+  broker.disk.writeFile('/conf/broker-a.properties', 'brokerRole=SLAVE\nbrokerId=1\n');
+  broker.restart();
+  broker.advance(20_000);
+  const bodies = (): string[] => logRecords(broker, 'T').map(({ body }) => body);
+  assert.equal(bodies(), ['delivered by the master']);
+  broker.stop();
+  assert.equal(fileOf(broker), { 1: 1 });
+  broker.disk.writeFile('/conf/broker-a.properties', '');
+  broker.restart();
+  broker.advance(200);
+  assert.equal(bodies(), ['delivered by the master', 'pending']);
+});
+
+restart('a slave keeps the file that its master sent', () => {
   const broker = new BrokerDriver({ settings: 'brokerRole=SLAVE\nbrokerId=1\n', hasQueueHosts: true });
   broker.disk.makeDirectory('/store/config');
   broker.disk.writeFile('/store/config/delayOffset.json', '{"offsetTable":{1:5}}');

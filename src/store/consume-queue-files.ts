@@ -90,8 +90,6 @@ export class ConsumeQueueFiles {
   /** The oldest file goes; never the last one. */
   removeFirst(): void {
     invariant(this.first < this.last, 'the last file of a consume queue stays', this.directory);
-    // One name at a time: a power loss that brings back an older one, but not the next, would leave a gap.
-    if (this.areNamesUnsynced) this.files.disk.syncDirectory(this.directory);
     this.remove(this.first);
     this.first += this.fileBytes;
   }

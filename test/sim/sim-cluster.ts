@@ -40,6 +40,8 @@ export interface Shape {
   readonly flush: 'ASYNC_FLUSH' | 'SYNC_FLUSH';
   /** Sizes that rings are drawn from. */
   readonly ringSizes: readonly number[];
+  /** More lines for the files of all brokers. */
+  readonly settings?: string;
 }
 
 export const MAX_MESSAGE_BYTES = 12 * KIB;
@@ -189,6 +191,7 @@ function topologyOf(shape: Shape): Topology {
     'maxHashSlotNum=50',
     'maxIndexNum=200',
     `flushDiskType=${shape.flush}`,
+    shape.settings ?? '',
   ].join('\n');
   const files = must(listConfigFiles(directory)).map((path) => {
     const { text } = must(readConfigFile(path));

@@ -5,6 +5,9 @@ import { prng } from '../../src/base/prng.js';
 import { MIB, MS_PER_HOUR } from '../../src/base/units.js';
 import { Disposal } from '../../src/store/disposal.js';
 import { CommitLog } from '../../src/store/commit-log.js';
+import { ConsumeQueue } from '../../src/store/consume-queue.js';
+import { ENTRY, writeEntry } from '../../src/store/consume-queue-entry.js';
+import { FileCache } from '../../src/store/file-cache.js';
 import { fileSizesOf, indexSizesOf } from '../../src/store/file-sizes.js';
 import { indexFileBytes } from '../../src/store/index-layout.js';
 import { filesOverBudget, judgeDisk, oldestGoes, type StoreSizes, storeBytes } from '../../src/store/retention.js';
@@ -112,6 +115,28 @@ deletion('gives the bytes of a large file back in pieces', () => {
   assert.is(disposal.pendingBytes, 22 * MIB);
   assert.is(disposal.step(), false);
   assert.throws(() => file.size(), /EBADF/);
+});
+
+deletion('of several consume queue files leaves no gap, whatever a power loss brings back', () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const { disk } = simulatedDisk();
+    const cache = new FileCache(disk);
+    const queue = ConsumeQueue.open(disk, cache, '/s/consumequeue/T/0', 100);
+    const entry = new Uint8Array(ENTRY.bytes);
+    for (let n = 0; n < 30; n++) {
+      writeEntry(entry, 0, n * 100, 100, 0);
+      queue.append(entry, 0, 1, n);
+    }
+    queue.flush();
+    queue.sync();
+    queue.correctMinOffset(2_000);
+    assert.equal([queue.minOffset, queue.fileCount], [20, 2]);
+    disk.crash(prng(seed));
+    const again = ConsumeQueue.open(disk, new FileCache(disk), '/s/consumequeue/T/0', 100);
+    again.recover();
+    again.correctMinOffset(2_000);
+    assert.equal([again.minOffset, again.maxOffset], [20, 30], `SEED=${seed}`);
+  }
 });
 
 const existing = suite('file sizes of an existing store');

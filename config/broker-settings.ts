@@ -115,7 +115,7 @@ export const brokerSettings = {
   traceOn: flag(true, effective, 'Whether answers to sends ask clients to trace.', { live: true }),
   traceTopicEnable: flag(false, later(TRACE), 'Create the trace topic.'),
   msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', later(TRACE), 'Name of the trace topic.'),
-  storeReplyMessageEnable: flag(true, later('request-reply'), 'Store replies before they are pushed.', { live: true }),
+  storeReplyMessageEnable: flag(true, effective, 'Store replies before they are pushed.', { live: true }),
   rejectTransactionMessage: flag(false, effective, 'Refuse half messages.', { live: true }),
   transactionTimeOut: long(6000, effective, 'Age at which a half message is checked first.', { unit: 'ms' }),
   transactionCheckMax: int(15, effective, 'Checks after which a half message is given up.', { min: 1 }),

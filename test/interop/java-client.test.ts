@@ -102,4 +102,30 @@ suite.test('shares the queues between two consumers of a group', async (cluster)
   assert.equal(sorted(new Set([...one!, ...two!])), sorted(sent.ids('sent')));
 });
 
+suite.test('gets the replies that consumers send to its requests', async (cluster) => {
+  const topic = 'java-requests';
+  await createTopic(cluster, topic);
+  const report = await java().run('request', { namesrv: cluster.namesrv, topic, prefix: 'ask', count: 5 });
+  assert.equal(report.of('failed'), []);
+  assert.equal(
+    report.of('reply').map((line) => [line.id, line.body]),
+    [0, 1, 2, 3, 4].map((i) => [`ask-${i}`, `re-ask-${i}`]),
+  );
+});
+
+suite.test('finds messages by key, by unique id and by where they are', async (cluster) => {
+  const topic = 'java-queries';
+  await createTopic(cluster, topic);
+  const sent = await produce(java(), cluster, { topic, prefix: 'find', count: 20, keys: true });
+  const [first] = sent.of('sent');
+  const query = async (options: Record<string, string>): Promise<string[]> => {
+    const report = await java().run('query', { namesrv: cluster.namesrv, topic, ...options });
+    return report.ids('received');
+  };
+  assert.equal(await query({ key: 'find-7' }), ['find-7']);
+  assert.equal(await query({ key: 'none' }), []);
+  assert.equal(await query({ unique: first!.msgId! }), [first!.id]);
+  assert.equal(await query({ offsetId: first!.offsetMsgId! }), [first!.id]);
+});
+
 suite.run();

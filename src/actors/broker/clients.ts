@@ -52,6 +52,9 @@ export const HEARTBEAT_BYTES_MAX = 128 * MIB;
 export class ClientRegistry {
   readonly producers = new Map<string, Map<number, Channel>>();
   readonly consumers = new Map<string, ConsumerGroup>();
+  /** Connections of producers by client id, the newest one each, and the other way round. */
+  private readonly producerConnections = new Map<string, number>();
+  private readonly producerIds = new Map<number, string>();
   /** Length of the newest heartbeat, by connection. */
   private readonly heartbeats = new Map<number, number>();
   private heartbeatBytes = 0;
@@ -66,6 +69,8 @@ export class ClientRegistry {
   }
 
   registerProducer(group: string, channel: Channel): void {
+    this.producerConnections.set(channel.clientId, channel.connection);
+    this.producerIds.set(channel.connection, channel.clientId);
     let channels = this.producers.get(group);
     if (channels === undefined) {
       channels = new Map();
@@ -74,6 +79,11 @@ export class ClientRegistry {
     const known = channels.get(channel.connection);
     if (known !== undefined && known.clientId === channel.clientId) known.lastSeenMs = channel.lastSeenMs;
     else channels.set(channel.connection, channel);
+  }
+
+  /** Where the producer with that client id can be reached; undefined when it is not connected. */
+  producerConnection(clientId: string): number | undefined {
+    return this.producerConnections.get(clientId);
   }
 
   registerConsumer(
@@ -120,6 +130,11 @@ export class ClientRegistry {
     this.heartbeatBytes -= this.heartbeats.get(connection) ?? 0;
     this.heartbeats.delete(connection);
     for (const group of [...this.producers.keys()]) this.unregisterProducer(group, connection);
+    const clientId = this.producerIds.get(connection);
+    this.producerIds.delete(connection);
+    if (clientId !== undefined && this.producerConnections.get(clientId) === connection) {
+      this.producerConnections.delete(clientId);
+    }
     return [...this.consumers.keys()].filter((name) => this.unregisterConsumer(name, connection));
   }
 

@@ -16,6 +16,7 @@ import { lockProcessors } from './locks.js';
 import { offsetProcessors } from './offsets.js';
 import { progressProcessors } from './progress.js';
 import { queryProcessors } from './queries.js';
+import { replyProcessors } from './replies.js';
 import { resetOffsetProcessors } from './reset-offset.js';
 import { sendBackProcessors } from '../send-back.js';
 import { runtimeProcessors } from './runtime-info.js';
@@ -28,6 +29,7 @@ const processors: ReadonlyMap<number, Handler> = new Map([
   ...offsetProcessors,
   ...transactionProcessors,
   ...queryProcessors,
+  ...replyProcessors,
   ...resetOffsetProcessors,
   ...clientCallProcessors,
   ...lockProcessors,

@@ -1,6 +1,6 @@
 /**
  * `load start-up`: from the command to "ready" on an empty store and free ports, and the memory that Hangar takes when
- * nothing happens. Once as this build's command line alone, and once through npm, as users type it.
+ * nothing happens. As this build's command line alone, with stores on disk and in memory, and through npm, as users type it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,23 +24,30 @@ export async function startUp(args: readonly string[]): Promise<void> {
   const idleMs = Number(values['idle-seconds']) * 1000;
   const direct: number[] = [];
   const throughNpm: number[] = [];
+  const inMemory: number[] = [];
   const idle: number[] = [];
+  const idleInMemory: number[] = [];
   for (let n = 0; n < times; n++) {
-    const start = await startDirectly(idleMs);
+    const start = await startDirectly(idleMs, false);
     direct.push(start.ms);
     idle.push(start.idleMib);
+    const memory = await startDirectly(idleMs, true);
+    inMemory.push(memory.ms);
+    idleInMemory.push(memory.idleMib);
     throughNpm.push(await startThroughNpm());
   }
   console.log(`${dateAndMachine()}, median of ${times} (least to most)\n`);
   console.log('| what | figure |\n|---|---|');
   console.log(`| command to ready, \`node dist/src/cli.js up\` | ${spread(direct, 'ms')} |`);
   console.log(`| command to ready, \`npm start\` | ${spread(throughNpm, 'ms')} |`);
+  console.log(`| command to ready, \`node dist/src/cli.js up --memory\` | ${spread(inMemory, 'ms')} |`);
   console.log(`| RSS idle, ${values['idle-seconds']} s after | ${spread(idle, 'MiB')} |`);
+  console.log(`| RSS idle with --memory | ${spread(idleInMemory, 'MiB')} |`);
 }
 
-async function startDirectly(idleMs: number): Promise<{ ms: number; idleMib: number }> {
+async function startDirectly(idleMs: number, inMemory: boolean): Promise<{ ms: number; idleMib: number }> {
   const startMs = performance.now();
-  const cluster = await hangarServers.startCluster({ topology: '2m-2s-sync' });
+  const cluster = await hangarServers.startCluster({ topology: '2m-2s-sync', inMemory });
   try {
     await new Promise((resolve) => setTimeout(resolve, idleMs));
     return { ms: cluster.servingAtMs - startMs, idleMib: residentBytes(cluster.pids) / MIB };

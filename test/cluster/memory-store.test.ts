@@ -3,6 +3,7 @@
  * beside each other are strangers, and nothing is left behind.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Cluster, readPackagedTopology, StartError, startTestCluster } from '../../src/index.js';
@@ -321,6 +322,21 @@ traces('a file may ask for it: storeKind=memory beside brokers with files', asyn
     store,
   );
   assert.equal(readdirSync(store).sort(), ['broker-b', 'namesrv-a']);
+});
+
+traces('warns when the stores may grow beyond the memory of the machine', async () => {
+  const size = String(totalmem());
+  const child = startHangar(['up', '--topology', 'single', '--ephemeral', '--memory', '--store-max-bytes', size]);
+  try {
+    await child.waitForOutput(/^hangar is ready: /m, START_MS);
+    assert.match(
+      child.stderr,
+      /^warning: the stores in memory may grow to [\d.]+ GiB, and there are [\d.]+ GiB: lower /m,
+    );
+    assert.is(await stopBy(child, 'SIGTERM'), 0);
+  } finally {
+    await child.kill();
+  }
 });
 
 traces('refuses what cannot be: a place on disk as well, no limit', async () => {

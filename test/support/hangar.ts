@@ -23,6 +23,9 @@ const READY_MS = 30_000;
 /** dist/test/support -> dist/src/cli.js, whatever the build directory is called. */
 const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.js');
 
+/** HANGAR_INTEROP_STORE=memory: clusters keep everything in memory. */
+const IN_MEMORY = process.env.HANGAR_INTEROP_STORE === 'memory';
+
 export const hangarServers: Servers = {
   maker: 'hangar',
   missing: async () => undefined,
@@ -41,7 +44,8 @@ export function hangarCommand(name: string, args: readonly string[]): Command {
 
 async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const directory = temporaryDirectory();
-  const child = hangar('cluster', ['up', '--topology', options.topology, '--ephemeral', '--store', directory]);
+  const place = (options.inMemory ?? IN_MEMORY) ? ['--memory'] : ['--store', directory];
+  const child = hangar('cluster', ['up', '--topology', options.topology, '--ephemeral', ...place]);
   const stop = async () => {
     await child.stop();
     rmSync(directory, { recursive: true, force: true });

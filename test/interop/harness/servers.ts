@@ -4,6 +4,8 @@ import { type BrokerAddress, brokersOf } from './remoting.js';
 
 export interface ClusterOptions {
   readonly topology: '2m-2s-sync' | '2m-2s-async' | '2m-noslave' | 'single';
+  /** Everything in memory; Hangar only. */
+  readonly inMemory?: boolean;
 }
 
 /** What a client has to know of a cluster. */

@@ -20,6 +20,7 @@ import { type Answer, fail, LATER, OK, on, type Request } from './processors/ans
 import { findRecord, messageOf, type RecordAt } from './record-at.js';
 import { DELAY } from './schedule/divert.js';
 import type { BrokerState, Connection } from './state.js';
+import { writeRefusal } from './store-health.js';
 import { putMessage } from './store-message.js';
 import { type BrokerTopic, Perm } from './topic-table.js';
 import { NEEDS } from './waiting-answers.js';
@@ -55,7 +56,7 @@ function onSendBack(state: BrokerState, header: SendBack, { connection }: Reques
   }
   // Messages that come back are to be dropped.
   if (group.retryQueueNums <= 0) return OK;
-  if (state.isSlave || state.refusal !== undefined || state.log.failure !== undefined) {
+  if (writeRefusal(state) !== undefined) {
     return fail(ResponseCode.SYSTEM_ERROR, 'SERVICE_NOT_AVAILABLE');
   }
   if (state.written.isFull) return fail(ResponseCode.SYSTEM_BUSY, 'too many sends wait for the disk: try again');

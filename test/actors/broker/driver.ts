@@ -118,8 +118,9 @@ export class BrokerDriver {
   /** Of the day, where the broker is. */
   hour = 0;
   private timeMs = 1_000_000;
+  private wallMs = 1.7e12;
   private readonly clock: Clock = {
-    now: () => 1.7e12 + this.timeMs,
+    now: () => this.wallMs + this.timeMs,
     monotonic: () => this.timeMs,
     localHour: () => this.hour,
   };
@@ -436,6 +437,10 @@ export class BrokerDriver {
     }
     this.timeMs = end;
     this.settle();
+  }
+
+  setClockBack(ms: number): void {
+    this.wallMs -= ms;
   }
 
   get nowMs(): number {

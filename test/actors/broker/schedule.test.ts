@@ -233,6 +233,14 @@ delivery('messages that retention deleted before they were due are given up, the
   assert.is(schedule.pending(broker.state, schedule.levels[0]!), 0);
 });
 
+delivery('a clock that is set back makes what waits due at once, as with Apache', () => {
+  const broker = brokerWith();
+  send(broker, broker.open(), { DELAY: '5' });
+  broker.setClockBack(3_600_000);
+  broker.advance(1_200);
+  assert.is(logRecords(broker, 'T').length, 1);
+});
+
 delivery('waits while the store takes nothing, and goes on when it does', () => {
   const broker = brokerWith();
   const client = broker.open();
@@ -341,6 +349,17 @@ restart('a slave delivers nothing; started as a master it goes on where its mast
   broker.restart();
   broker.advance(200);
   assert.equal(bodies(), ['delivered by the master', 'pending']);
+});
+
+restart('a broker that stops before it has served keeps its progress', () => {
+  const broker = brokerWith();
+  send(broker, broker.open(), { DELAY: '1' });
+  broker.advance(1_000);
+  broker.stop();
+  for (const told of [broker.front, broker.ha]) told.length = 0;
+  broker.start(false);
+  broker.stop();
+  assert.equal(fileOf(broker), { 1: 1 });
 });
 
 restart('a slave keeps the file that its master sent', () => {

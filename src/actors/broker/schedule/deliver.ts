@@ -13,6 +13,7 @@ import { fnv1a } from '../../../remoting/request-scan.js';
 import { QUEUES_PER_TOPIC_MAX } from '../create-topic.js';
 import { messageOf, type RecordAt, readRecord } from '../record-at.js';
 import type { BrokerState } from '../state.js';
+import { writeRefusal } from '../store-health.js';
 import { recordBytesOf, storeMessage } from '../store-message.js';
 import type { BrokerTopic } from '../topic-table.js';
 
@@ -27,7 +28,7 @@ const scan = new PropertyScan();
 /** Delivers the message that an entry of the schedule topic points to. Throws DiskError when it cannot be read. */
 export function deliver(state: BrokerState, physicalOffset: number, sizeBytes: number): Delivery {
   const { message, log } = state;
-  if (state.refusal !== undefined || log.failure !== undefined) return 'failed';
+  if (writeRefusal(state) !== undefined) return 'failed';
   const record = readRecord(state, physicalOffset, sizeBytes);
   const topic = record === undefined ? undefined : realTopic(state, record);
   if (record === undefined || topic === undefined) return 'skipped';

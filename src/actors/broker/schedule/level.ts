@@ -23,8 +23,8 @@ export class DelayLevel {
   isAsked = false;
   /** Nothing is tried before this, epoch ms: the log could not be written, or the queue host had nothing yet. */
   notBeforeMs = 0;
-  /** When the first entry that was not fetched is due, epoch ms; 0 when unknown. */
-  beyondDueMs = 0;
+  /** Tags code of the first entry that was not fetched; 0 when unknown. */
+  firstBeyondMs = 0;
   private head = 0;
   private tail = 0;
   // Made with the first entries: most levels are never used.
@@ -47,10 +47,19 @@ export class DelayLevel {
     return this.count <= FEW;
   }
 
-  /** When the next message is due, epoch ms. One further away than the level's delay is due at once, as in Apache. */
+  /** When the next message is due, epoch ms. */
   headDueMs(nowMs: number): number {
-    const due = this.dues[this.head]!;
-    return due > nowMs + this.delayMs ? nowMs : due;
+    return this.correctedMs(this.dues[this.head]!, nowMs);
+  }
+
+  /** The same of the first message that was not fetched; 0 when unknown. */
+  beyondDueMs(nowMs: number): number {
+    return this.correctedMs(this.firstBeyondMs, nowMs);
+  }
+
+  /** Further away than the level's delay (it had another one, or the clock was set back): due at once, as in Apache. */
+  private correctedMs(dueMs: number, nowMs: number): number {
+    return dueMs > nowMs + this.delayMs ? nowMs : dueMs;
   }
 
   /** Physical offset of the next message, and the bytes of its record. */
@@ -94,7 +103,7 @@ export class DelayLevel {
     this.head = 0;
     this.tail = 0;
     this.next = queueOffset;
-    this.beyondDueMs = 0;
+    this.firstBeyondMs = 0;
   }
 
   private makeRoom(): void {

@@ -44,6 +44,7 @@ export class Schedule {
   private readonly progress: DelayProgress;
   private readonly counters: ScheduleCounters;
   private state: BrokerState | undefined;
+  private hasStarted = false;
   private timer: Timer | undefined;
   /** When the timer fires, epoch ms. */
   private timerMs = NEVER;
@@ -70,6 +71,7 @@ export class Schedule {
   /** Masters only: takes up the saved progress and delivers from there on. */
   start(state: BrokerState): void {
     this.state = state;
+    this.hasStarted = true;
     this.progress.load(state, this.topic(state));
     this.progress.start(state);
     this.counters.start(() => this.updateGauges(state));
@@ -82,9 +84,9 @@ export class Schedule {
     this.timer?.cancel();
   }
 
-  /** The log is closed and on disk: what was delivered is. */
+  /** The log is closed and on disk: what was delivered is. A broker that never started keeps the file as it is. */
   close(state: BrokerState): void {
-    if (!state.isSlave) this.progress.close(state);
+    if (this.hasStarted) this.progress.close(state);
   }
 
   /** HOT. A message was put into the schedule topic: when it is due, epoch ms, which is its tags code. */
@@ -93,7 +95,7 @@ export class Schedule {
     if (level === undefined) return storeTimestamp + UNKNOWN_LEVEL_DELAY_MS;
     const dueMs = storeTimestamp + level.delayMs;
     if (queueOffset === level.next + level.count) {
-      level.beyondDueMs = dueMs;
+      level.firstBeyondMs = dueMs;
       this.wakeAt(dueMs - LEAD_MS);
     }
     return dueMs;
@@ -112,7 +114,7 @@ export class Schedule {
     if (m.count > 0) {
       const dueOf = (offset: number, bytes: number): number => storeTimeOfRecord(state, offset, bytes) + level.delayMs;
       level.append(m.buffer, m.start, m.count, dueOf);
-      level.beyondDueMs = 0;
+      level.firstBeyondMs = 0;
     } else if (m.minOffset > m.fromOffset && level.count === 0) {
       const fields = { level: level.level, from: level.next, to: m.minOffset };
       this.context.log.warn('delayed messages were deleted before they were due', fields);
@@ -160,7 +162,9 @@ export class Schedule {
 
   /** Epoch ms at which there is something to do again; NEVER while the queue host is to answer first. */
   private runLevel(state: BrokerState, level: DelayLevel, queue: BrokerQueue, nowMs: number): number {
-    if (level.notBeforeMs > nowMs) return level.notBeforeMs;
+    const waitMs = level.notBeforeMs - nowMs;
+    // Longer only when the clock was set back.
+    if (waitMs > 0 && waitMs <= UNREADABLE_RETRY_MS) return level.notBeforeMs;
     while (level.count > 0 && level.headDueMs(nowMs) <= nowMs) {
       if (this.messagesLeft === 0 || this.bytesLeft <= 0) return nowMs;
       if (!this.deliverHead(state, level, nowMs)) return level.notBeforeMs;
@@ -208,7 +212,8 @@ export class Schedule {
   private fetch(state: BrokerState, level: DelayLevel, queue: BrokerQueue, nowMs: number): number {
     const from = level.next + level.count;
     if (level.isAsked || !level.isShort || from >= queue.nextOffset) return NEVER;
-    if (level.beyondDueMs - LEAD_MS > nowMs) return level.beyondDueMs - LEAD_MS;
+    const fetchMs = level.beyondDueMs(nowMs) - LEAD_MS;
+    if (fetchMs > nowMs) return fetchMs;
     const { context, request } = this;
     const host = state.options.queueHosts[state.dispatcher.hostOf(queue)]!;
     if (!context.isOpen(host, 'request')) return nowMs + RETRY_MS;
@@ -237,8 +242,11 @@ export class Schedule {
   private updateGauges(state: BrokerState): void {
     const nowMs = this.context.clock.now();
     for (const level of this.levels) {
-      const lateMs = level.count === 0 ? 0 : Math.max(0, nowMs - level.headDueMs(nowMs));
-      this.counters.update(level, this.pending(state, level), lateMs);
+      const pending = this.pending(state, level);
+      const dueMs = level.count > 0 ? level.headDueMs(nowMs) : level.beyondDueMs(nowMs);
+      // 0: the queue host has not told yet when it is due.
+      const lateMs = pending === 0 || dueMs === 0 ? 0 : Math.max(0, nowMs - dueMs);
+      this.counters.update(level, pending, lateMs);
     }
   }
 }

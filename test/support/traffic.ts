@@ -17,6 +17,8 @@ export interface TrafficOptions {
   readonly queues: number;
   readonly connections?: number;
   readonly inFlight?: number;
+  /** Begins every body, so that they differ from those of others. */
+  readonly name?: string;
   /** Fields of every send, beside the usual ones. */
   readonly properties?: string;
 }
@@ -67,10 +69,10 @@ export class Traffic {
   }
 
   private async run(client: RemotingClient, name: string): Promise<void> {
-    const { topic, queues, properties = '' } = this.options;
+    const { topic, queues, name: prefix = '', properties = '' } = this.options;
     for (let n = 0; !this.isEnded; n++) {
       const queueId = n % queues;
-      const body = `${name}-${n}`.padEnd(BODY_BYTES, '.');
+      const body = `${prefix}${name}-${n}`.padEnd(BODY_BYTES, '.');
       let answer: Awaited<ReturnType<RemotingClient['call']>>;
       try {
         answer = await client.call(Code.SEND, sendFields(topic, queueId, properties), Buffer.from(body));

@@ -152,7 +152,7 @@ export class Cluster {
       hasHttp: true,
       physicalMemoryBytes: totalmem(),
       recover: (broker, settings) =>
-        stores.recover(broker, settings, this.jobs, {
+        stores.recover(broker, settings, topology, this.jobs, {
           progress,
           say: (level, text, fields) => this.say(level, broker, text, fields),
         }),

@@ -58,10 +58,11 @@ export class StoreLocks {
   async recover(
     role: string,
     settings: BrokerSettings,
+    topology: Topology,
     jobs: JobPool,
     events: RecoveryEvents,
   ): Promise<RecoveredStore> {
-    const options = recoverOptionsOf(settings);
+    const options = { ...recoverOptionsOf(settings), copyDirectory: copyOf(topology, settings) };
     if (this.disk.list(options.commitLogDirectory).length === 0) return recoverStore(this.disk, options);
     const { progress, say } = events;
     progress.begin(role);
@@ -210,6 +211,13 @@ function empty(disk: Disk, settings: BrokerSettings): void {
   }
   disk.remove(storePath.checkpoint(root));
   disk.remove(storePath.abort(root));
+}
+
+/** Commit log of the slave that this master has in the same process, if the files are of the same size. */
+export function copyOf({ brokers }: Topology, master: BrokerSettings): string | undefined {
+  const slave = brokers.find(({ settings }) => isMasterOf(master, settings))?.settings;
+  if (slave?.mappedFileSizeCommitLog !== master.mappedFileSizeCommitLog) return undefined;
+  return slave.storePathCommitLog;
 }
 
 /** What recovery has to know of a broker's settings. */

@@ -49,6 +49,7 @@ import {
   isTailCut,
   storePath,
 } from './store-directory.js';
+import { takeTail } from './tail-from-copy.js';
 
 export { createAbortFile, lockStore, removeAbortFile } from './store-directory.js';
 
@@ -62,6 +63,8 @@ export interface RecoverOptions {
   readonly queueFileBytes: number;
   /** messageDelayLevel: delay of level n at index n - 1. */
   readonly delayLevelsMs: readonly number[];
+  /** Commit log of the slave in this process, with files of the same size: the end that a crash took is taken from it. */
+  readonly copyDirectory?: string | undefined;
   /** checkCRCOnRecover. */
   readonly checkBodyCrc: boolean;
   /** damagedLogAction is cut: damage ends the log even if good records that had been synced follow. Default false. */
@@ -128,6 +131,18 @@ export function recoverStore(
   options: RecoverOptions,
   surroundings: RecoverySurroundings = {},
 ): RecoveredStore {
+  const recovered = recoverLog(disk, options, surroundings);
+  const { copyDirectory, commitLogDirectory } = options;
+  if (!recovered.abnormal || copyDirectory === undefined) return recovered;
+  const taken = takeTail(disk, options, copyDirectory, recovered.endOffset);
+  if (taken === 0) return recovered;
+  const whole = recoverLog(disk, options, surroundings);
+  const text = `${taken} bytes of messages were lost here, and taken back from the slave's copy in ${copyDirectory}`;
+  const problem: RecoveryProblem = { path: commitLogDirectory, offset: recovered.endOffset, text };
+  return { ...whole, problems: [...recovered.problems, problem, ...whole.problems] };
+}
+
+function recoverLog(disk: Disk, options: RecoverOptions, surroundings: RecoverySurroundings): RecoveredStore {
   const recovery = new Recovery(disk, options, surroundings);
   try {
     return recovery.run();

@@ -29,6 +29,9 @@ export interface Sent {
   queueId: number;
   queueOffset: number;
   physicalOffset: number;
+  /** Code of the answer, and when it came (monotonic ms); -1 before. */
+  code: number;
+  answeredMs: number;
 }
 
 /** Messages that a filtered pull gave for [from, next). */
@@ -77,6 +80,8 @@ export class Ledger {
       queueId: -1,
       queueOffset: -1,
       physicalOffset: -1,
+      code: -1,
+      answeredMs: -1,
     };
     this.sent.push(message);
     return message;
@@ -86,6 +91,10 @@ export class Ledger {
   answered(messages: readonly Sent[], answer: Answer): void {
     const { code, fields, remark } = answer;
     this.count(`send ${code}`);
+    for (const message of messages) {
+      message.code = code;
+      message.answeredMs = this.cluster.nowMs;
+    }
     if (!STORED_CODES.includes(code)) {
       // What the disk refused stays in the log's window and may be written later, as after a time-out.
       if (code !== SERVICE_NOT_AVAILABLE) for (const message of messages) message.fate = 'refused';
@@ -111,7 +120,7 @@ export class Ledger {
     const stored = messageAt(disk, this.logOf(master), physicalOffset);
     if (stored === undefined) violated(`${textOf(message)} was acknowledged and is not in its master's log`);
     this.checkSame(message, stored, master);
-    if (code !== SendCode.OK || !message.waits) return;
+    if (code !== SendCode.OK || !message.waits || this.cluster.shape.replication === 'ASYNC_MASTER') return;
     const slave = SLAVE_OF[master];
     const from = physicalOffset;
     const to = from + stored.sizeBytes;

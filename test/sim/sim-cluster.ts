@@ -18,7 +18,7 @@ import { makeDurableDirectory } from '../../src/store/directories.js';
 import { LogWindow } from '../../src/store/log-window.js';
 import { type RecoveredStore, recoverStore } from '../../src/store/recovery.js';
 import { lockStore } from '../../src/store/store-directory.js';
-import { recoverOptionsOf } from '../../src/stores.js';
+import { copyOf, recoverOptionsOf } from '../../src/stores.js';
 import { type ClusterEnvironment, unitPlans } from '../../src/unit-plans.js';
 import { definitionsFor, onThread } from './thread-copies.js';
 
@@ -38,6 +38,7 @@ export interface Shape {
   readonly queueFileBytes: number;
   readonly windowBytes: number;
   readonly flush: 'ASYNC_FLUSH' | 'SYNC_FLUSH';
+  readonly replication: 'ASYNC_MASTER' | 'SYNC_MASTER';
   /** Sizes that rings are drawn from. */
   readonly ringSizes: readonly number[];
   /** More lines for the files of all brokers. */
@@ -57,6 +58,7 @@ export function drawShape(random: Prng): Shape {
     queueFileBytes: random.pick([20, 200, 2000, 20_000]),
     windowBytes: random.pick([512 * KIB, MIB]),
     flush: random.chance(0.7) ? 'ASYNC_FLUSH' : 'SYNC_FLUSH',
+    replication: 'SYNC_MASTER',
     ringSizes: random.pick([[4 * KIB], [4 * KIB, 16 * KIB, 64 * KIB], [MIB]]),
   };
 }
@@ -107,6 +109,11 @@ export class SimCluster {
     };
   }
 
+  /** Monotonic ms of the simulation. */
+  get nowMs(): number {
+    return this.simulation.time.monotonic();
+  }
+
   start(): Promise<void> {
     return this.simulation.start(this.process);
   }
@@ -120,6 +127,12 @@ export class SimCluster {
   /** SIGKILL; the page cache stays. */
   kill(): void {
     this.process.kill();
+    this.locks = [];
+  }
+
+  /** The machine is off; see SimProcess.powerLoss. */
+  powerLoss(directories?: readonly string[]): void {
+    this.process.powerLoss(directories);
     this.locks = [];
   }
 
@@ -178,7 +191,8 @@ export class SimCluster {
     const { process, simulation } = this;
     await simulation.sleep(simulation.random.unit() * simulation.random.pick(RECOVERY_MS));
     if (process.running?.wiring !== boot.wiring) return new Promise(() => undefined);
-    return recoverStore(boot.disk, recoverOptionsOf(settings), { clock: simulation.time });
+    const options = { ...recoverOptionsOf(settings), copyDirectory: copyOf(this.topology, settings) };
+    return recoverStore(boot.disk, options, { clock: simulation.time });
   }
 }
 
@@ -195,7 +209,12 @@ function topologyOf(shape: Shape): Topology {
   ].join('\n');
   const files = must(listConfigFiles(directory)).map((path) => {
     const { text } = must(readConfigFile(path));
-    if (path.includes('broker')) return { path, text: `${text.replace(/^flushDiskType=.*$/m, '')}\n${ofBrokers}\n` };
+    if (path.includes('broker')) {
+      const ofSeed = text
+        .replace(/^flushDiskType=.*$/m, '')
+        .replace(/^brokerRole=SYNC_MASTER$/m, `brokerRole=${shape.replication}`);
+      return { path, text: `${ofSeed}\n${ofBrokers}\n` };
+    }
     return path.endsWith('hangar.properties')
       ? { path, text: `${text}\nworkerThreads=${shape.workers}\n` }
       : { path, text };

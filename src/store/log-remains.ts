@@ -31,9 +31,10 @@ const TWO_32 = 0x1_0000_0000;
 export type SearchedLog = LogBytes &
   Pick<LogFiles, 'fileBytes' | 'count' | 'minOffset' | 'endOfFiles' | 'startAt' | 'fileStart'>;
 
-export class RemainsFinder {
-  private readonly block = Buffer.allocUnsafe(BLOCK_BYTES);
+/** Read into within one call; shared by all finders of the thread. */
+const block = Buffer.allocUnsafe(BLOCK_BYTES);
 
+export class RemainsFinder {
   constructor(
     private readonly log: SearchedLog,
     private readonly scanner: LogScanner,
@@ -81,8 +82,8 @@ export class RemainsFinder {
   /** Whether something else than zeros lies in the `length` bytes from `offset` on. */
   hasBytes(offset: number, length: number): boolean {
     for (let done = 0; done < length; ) {
-      const got = this.log.read(offset + done, Math.min(length - done, BLOCK_BYTES), this.block, 0);
-      if (!isZero(this.block, 0, got)) return true;
+      const got = this.log.read(offset + done, Math.min(length - done, BLOCK_BYTES), block, 0);
+      if (!isZero(block, 0, got)) return true;
       if (got === 0) return false;
       done += got;
     }
@@ -94,7 +95,7 @@ export class RemainsFinder {
     let offset = from;
     while (offset < to) {
       const wanted = Math.min(BLOCK_BYTES, to + RECORD_BYTES_MIN - offset);
-      const got = this.log.read(offset, wanted, this.block, 0);
+      const got = this.log.read(offset, wanted, block, 0);
       const found = this.searchBlock(offset, got, notBefore);
       if (found !== undefined) return found;
       // A missing file gives nothing; the next one may be there.
@@ -105,7 +106,6 @@ export class RemainsFinder {
   }
 
   private searchBlock(offset: number, length: number, notBefore: number): Remains | undefined {
-    const { block } = this;
     let at = block.indexOf(MAGIC);
     for (; at >= 0 && at < length; at = block.indexOf(MAGIC, at + 1)) {
       const candidate = at - RECORD.magic;

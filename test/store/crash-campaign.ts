@@ -103,8 +103,8 @@ export function crashSeed(seed: number, report: CampaignReport = emptyReport()):
 }
 
 /** These take longer than the recovery: of so many stores one is looked at. */
-const OFFLINE_CHECK_EVERY = 8;
-const UNSAFE_INDEX_EVERY = 3;
+const OFFLINE_CHECK_EVERY = 16;
+const UNSAFE_INDEX_EVERY = 4;
 
 class Campaign {
   private readonly random: Prng;

@@ -45,13 +45,15 @@ interface Scene {
 type Survivor = (master: Master) => Role;
 
 interface Fault {
-  /** Column of the table in docs/operations.md. */
-  readonly column: string;
+  /** Its row of the table in docs/operations.md. */
+  readonly row: string;
   /** Does it. The process is down afterwards. */
   readonly strike: (scene: Scene) => void | Promise<void>;
   readonly survivor: Survivor;
   readonly keeps: (flush: Flush, replication: Replication) => Keeps;
-  /** What is lost is what was answered up to this long before. */
+  /** What is lost, where not everything is kept; as in docs/operations.md. */
+  readonly lost: '' | 'unflushed' | 'unsent';
+  /** It was answered at most so long before. */
   readonly recentMs: number;
   /** A master whose slave kept its page cache has everything again, once both are up. */
   readonly restores?: boolean;
@@ -68,7 +70,7 @@ function store(scene: Scene, role: Role): string {
 
 export const FAULTS = {
   actorCrash: {
-    column: 'actor crash',
+    row: 'crash of an actor',
     strike: async (scene) => {
       const { cluster, simulation } = scene;
       for (let crash = 0; crash < 3; crash++) {
@@ -80,55 +82,61 @@ export const FAULTS = {
     },
     survivor: onMaster,
     keeps: () => 'kept',
+    lost: '',
     recentMs: 0,
     comesBack: true,
   },
   sigkill: {
-    column: 'SIGKILL',
+    row: 'SIGKILL of the process',
     strike: ({ cluster }) => cluster.kill(),
     survivor: onMaster,
     keeps: () => 'kept',
+    lost: '',
     recentMs: 0,
     comesBack: true,
   },
   powerLossOfOne: {
-    column: "power loss of the master's machine",
+    row: "power loss of the master's machine: on the master",
     strike: (scene) => scene.cluster.powerLoss(MASTERS.map((master) => store(scene, master))),
     survivor: onMaster,
     keeps: (flush) => (flush === 'SYNC_FLUSH' ? 'kept' : 'recent'),
+    lost: 'unflushed',
     recentMs: ASYNC_FLUSH_MS,
     comesBack: true,
   },
   powerLossOfOneOnSlave: {
-    column: 'the same, on its slave',
+    row: "power loss of the master's machine: on its slave",
     strike: (scene) => scene.cluster.powerLoss(MASTERS.map((master) => store(scene, master))),
     survivor: onSlave,
     keeps: (_, replication) => (replication === 'SYNC_MASTER' ? 'kept' : 'recent'),
+    lost: 'unsent',
     recentMs: ASYNC_SLAVE_MS,
     restores: true,
     comesBack: true,
   },
   powerLossOfBoth: {
-    column: 'power loss of both',
+    row: 'power loss of both machines, or of the one they share',
     strike: ({ cluster }) => cluster.powerLoss(),
     survivor: onMaster,
     keeps: (flush) => (flush === 'SYNC_FLUSH' ? 'kept' : 'recent'),
+    lost: 'unflushed',
     recentMs: ASYNC_FLUSH_MS,
     comesBack: true,
   },
   diskLost: {
-    column: "the master's disk is lost",
+    row: "the master's disk is lost: on its slave",
     strike: (scene) => {
       scene.cluster.kill();
       for (const master of MASTERS) scene.cluster.process.disk.removeTree(store(scene, master));
     },
     survivor: onSlave,
     keeps: (_, replication) => (replication === 'SYNC_MASTER' ? 'kept' : 'recent'),
+    lost: 'unsent',
     recentMs: ASYNC_SLAVE_MS,
     comesBack: false,
   },
   syncError: {
-    column: 'fdatasync fails, then power loss',
+    row: 'fdatasync fails, later power loss',
     strike: async (scene) => {
       const { cluster, simulation } = scene;
       const role = simulation.random.pick(MASTERS);
@@ -140,12 +148,13 @@ export const FAULTS = {
     },
     survivor: onMaster,
     keeps: (flush) => (flush === 'SYNC_FLUSH' ? 'kept' : 'recent'),
+    lost: 'unflushed',
     // Up to 2 s of it after the failure.
     recentMs: ASYNC_FLUSH_MS + 2_000,
     comesBack: true,
   },
   diskFull: {
-    column: 'the disk is full, then SIGKILL',
+    row: 'the disk is full, later SIGKILL',
     strike: async ({ cluster, simulation }) => {
       const { disk } = cluster.process;
       for (let times = simulation.random.below(3); times >= 0; times--) {
@@ -158,12 +167,31 @@ export const FAULTS = {
     },
     survivor: onMaster,
     keeps: () => 'kept',
+    lost: '',
     recentMs: 0,
     comesBack: true,
   },
 } as const satisfies Readonly<Record<string, Fault>>;
 
 export type FaultName = keyof typeof FAULTS;
+
+/** Modes as columns of the table. */
+export const MODES = [
+  ['ASYNC_FLUSH', 'ASYNC_MASTER'],
+  ['ASYNC_FLUSH', 'SYNC_MASTER'],
+  ['SYNC_FLUSH', 'ASYNC_MASTER'],
+  ['SYNC_FLUSH', 'SYNC_MASTER'],
+] as const satisfies readonly (readonly [Flush, Replication])[];
+
+/** Rows of the table in docs/operations.md. */
+export function tableRows(): string[] {
+  return Object.values<Fault>(FAULTS).map(({ row, keeps, lost }) => {
+    const cells = MODES.map(([flush, replication]) =>
+      keeps(flush, replication) === 'kept' ? 'kept' : `the ${lost} may be lost`,
+    );
+    return `| ${row} | ${cells.join(' | ')} |`;
+  });
+}
 
 export interface PromiseReport {
   answered: number;
@@ -210,6 +238,8 @@ export async function runCell(
 async function checkReturn(world: World): Promise<void> {
   world.cluster.process.begin();
   await becomeQuiet(world);
+  // One-way messages are on their way that nobody counts.
+  await world.simulation.runFor(1_000);
   await checkPulls(world);
 }
 

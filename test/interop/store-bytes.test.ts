@@ -35,6 +35,7 @@ import {
 } from './harness/store-files.js';
 import {
   commitOffsets,
+  contentsWith,
   createTables,
   createTopic,
   fill,
@@ -81,9 +82,9 @@ async function write(home: StoreHome, maker: Maker): Promise<void> {
   const broker = await home.open(maker);
   const contents = await used(home, async (client) => {
     await createTables(client);
-    await fill(client, SEED, MESSAGES);
+    const sent = await fill(client, SEED, MESSAGES);
     await commitOffsets(client, 'readers', QUEUE_NAMES, 7);
-    const contents = await contentsOf(client, QUEUE_NAMES);
+    const contents = await contentsWith(client, QUEUE_NAMES, sent);
     await createTopic(client, REMINDERS, 1);
     await sendDelayed(client, Level.ONCE);
     await untilDelivered(client, Level.ONCE);

@@ -5,15 +5,14 @@
 import * as assert from 'uvu/assert';
 import { hangarServers } from '../support/hangar.js';
 import type { RemotingClient } from '../support/remoting-client.js';
-import { until } from './harness/process.js';
 import { type Client, javaClient } from './harness/programs.js';
 import { createTopic } from './harness/remoting.js';
 import type { NamesrvServer } from './harness/servers.js';
 import {
-  ask,
   assertFoundByKey,
   assertKept,
   assertTablesKept,
+  maxOffset,
   type Contents,
   contentsOf,
   queuesSynced,
@@ -32,24 +31,32 @@ import {
   sendDelayed,
   untilDelivered,
 } from './harness/store-delayed.js';
-import { readIndexFiles, readLog, readQueueRecords, type StoredRecord } from './harness/store-files.js';
-import { assertHolds, commitOffsets, createTables, fill, filledQueues, type Sent } from './harness/store-filling.js';
+import { readIndexFiles, type StoredRecord } from './harness/store-files.js';
+import {
+  assertHolds,
+  commitOffsets,
+  contentsWith,
+  createTables,
+  fill,
+  filledQueues,
+  type Sent,
+} from './harness/store-filling.js';
+import {
+  commitOpen,
+  HALF,
+  OP,
+  ORDERS,
+  SOON_CHECKED,
+  TRANSACTION_GROUP,
+  transactionRecords,
+} from './harness/store-transactions.js';
 import { SIZES, type StoreHome } from './harness/store-home.js';
 import { storeLife } from './harness/store-suite.js';
 
 const MESSAGES = 200;
-const HALF = 'RMQ_SYS_TRANS_HALF_TOPIC';
-const OP = 'RMQ_SYS_TRANS_OP_HALF_TOPIC';
-const ORDERS = 'orders';
-const TRANSACTION_GROUP = 'payers';
-const HEARTBEAT = 34;
-const END_TRANSACTION = 37;
-const CHECK_TRANSACTION = 39;
-const COMMIT = 8;
 
 /** Longer than Apache's broker takes to stop: what waits then is delivered by somebody else. */
 const SOON_SECONDS = 10;
-const CHECKED_MS = 30_000;
 
 const FILLED = filledQueues();
 const DELAY_QUEUES = [0, 1, 2].map((queueId) => ({ topic: SCHEDULE, queueId }));
@@ -77,12 +84,6 @@ async function used(home: StoreHome, use: (client: RemotingClient) => Promise<vo
   }
 }
 
-/** Half and op messages, by way of their queues. */
-function transactionRecords({ store }: StoreHome): StoredRecord[] {
-  const log = readLog(store);
-  return [HALF, OP].flatMap((topic) => readQueueRecords(store, log, topic, 0));
-}
-
 life.step("Apache's broker fills it, delivers some, leaves others open, and stops in order", async (home) => {
   nameServer = await hangarServers.startNamesrv();
   const namesrv = nameServer.address;
@@ -106,13 +107,13 @@ life.step("Apache's broker fills it, delivers some, leaves others open, and stop
   await used(home, async (client) => void sent.push(...(await fill(client, 2, 20))), '::1');
   await used(home, async (client) => {
     await commitOffsets(client, 'readers', FILLED, 7);
-    contents = await contentsOf(client, QUEUES);
+    contents = await contentsWith(client, QUEUES, sent);
     tables = await tablesOf(client);
   });
   await apache.stop();
   await home.check();
   assertHolds(contents, sent);
-  transactions = transactionRecords(home);
+  transactions = transactionRecords(home.store);
   assert.equal(
     [HALF, OP].map((topic) => transactions.filter((record) => record.topic === topic).length),
     [9, 6],
@@ -135,7 +136,7 @@ life.step('Hangar has everything after that orderly stop, appends and is killed'
   });
   await used(home, async (client) => void sent.push(...(await fill(client, 4, 20))), '::1');
   await used(home, async (client) => {
-    contents = await contentsOf(client, QUEUES);
+    contents = await contentsWith(client, QUEUES, sent);
     tables = await tablesOf(client);
   });
   assertHolds(contents, sent);
@@ -144,7 +145,7 @@ life.step('Hangar has everything after that orderly stop, appends and is killed'
   await home.check();
   assertHourPending(home.store);
   assert.is(delayOffsets(home.store)[Level.ONCE], DELAYED);
-  assert.equal(transactionRecords(home), transactions);
+  assert.equal(transactionRecords(home.store), transactions);
   const hosts = recordsIn(contents).filter(({ sysFlag }) => (sysFlag & 0x10) !== 0);
   assert.is(new Set(hosts.map(({ bornHost }) => bornHost)).size, 2);
 });
@@ -152,8 +153,7 @@ life.step('Hangar has everything after that orderly stop, appends and is killed'
 life.step(
   "Apache's broker goes on after that SIGKILL: delivers, asks for what is open, and is killed",
   async (home) => {
-    const checks = { transactionCheckInterval: 1_000, transactionTimeOut: 1_000 };
-    const apache = await home.open('apache', checks);
+    const apache = await home.open('apache', SOON_CHECKED);
     await used(home, async (client) => {
       const found = await contentsOf(client, QUEUES);
       assertKept(contents, found, false);
@@ -161,41 +161,19 @@ life.step(
       assertTablesKept(tables, await tablesOf(client));
       await assertFoundByKey(client, recordsIn(contents), readIndexFiles(home.store, SIZES.indexSlots).length);
       await untilDelivered(client, Level.SOON);
-      assert.equal(await commitOpen(client), ['pay-2', 'pay-5', 'pay-8']);
+      assert.equal(await commitOpen(client, async () => (await maxOffset(client, ORDERS)) >= 6), [
+        'pay-2',
+        'pay-5',
+        'pay-8',
+      ]);
       sent.push(...(await fill(client, 5, MESSAGES)));
-      contents = await contentsOf(client, QUEUES);
+      contents = await contentsWith(client, QUEUES, sent);
       tables = await tablesOf(client);
     });
-    assert.is(contents.get(`${ORDERS} 0`)!.max, 6);
     await apache.kill();
     await home.check();
   },
 );
-
-/** Answers what the broker asks of the producer group until all orders are there; the ids of what it asked for. */
-async function commitOpen(client: RemotingClient): Promise<string[]> {
-  const beat = { clientID: 'payer', consumerDataSet: [], producerDataSet: [{ groupName: TRANSACTION_GROUP }] };
-  await ask(client, HEARTBEAT, {}, Buffer.from(JSON.stringify(beat)));
-  const asked = new Set<string>();
-  await until('open transactions are checked and committed', CHECKED_MS, async () => {
-    for (const { code, fields, body } of client.unasked.splice(0)) {
-      if (code !== CHECK_TRANSACTION) continue;
-      asked.add(/pay-\d+/.exec(body.toString('latin1'))![0]);
-      const { tranStateTableOffset, commitLogOffset, msgId, transactionId } = fields as Record<string, string>;
-      client.oneWay(END_TRANSACTION, {
-        producerGroup: TRANSACTION_GROUP,
-        tranStateTableOffset: tranStateTableOffset!,
-        commitLogOffset: commitLogOffset!,
-        commitOrRollback: COMMIT,
-        fromTransactionCheck: true,
-        msgId: msgId!,
-        transactionId: transactionId!,
-      });
-    }
-    return (await contentsOf(client, TARGETS)).get(`${ORDERS} 0`)!.max === 6 ? true : undefined;
-  });
-  return [...asked].sort();
-}
 
 life.step('Hangar has everything after that SIGKILL', async (home) => {
   const hangar = await home.open('hangar', { bindAddress: '::' });
@@ -208,7 +186,7 @@ life.step('Hangar has everything after that SIGKILL', async (home) => {
   });
   await hangar.stop();
   await home.check();
-  const now = transactionRecords(home);
+  const now = transactionRecords(home.store);
   const isOf = (topic: string) => (record: StoredRecord) => record.topic === topic;
   assert.equal(now.filter(isOf(HALF)).slice(0, 9), transactions.filter(isOf(HALF)));
   // Checking appends a copy of each half message; each that was committed has its op message, and the copies get theirs.

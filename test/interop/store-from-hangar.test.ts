@@ -1,7 +1,7 @@
 /**
  * A store that Hangar began goes to Apache's broker and back, after orderly stops and after SIGKILL of either. Delayed
  * messages that wait are delivered by whoever has the store when they are due: once after an orderly stop, at least once
- * after SIGKILL.
+ * after SIGKILL. Who has the store asks for open transactions.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import {
   assertTablesKept,
   type Contents,
   contentsOf,
+  maxOffset,
   queuesSynced,
   recordsIn,
   type Tables,
@@ -32,6 +33,7 @@ import {
 import { readIndexFiles, readLog } from './harness/store-files.js';
 import {
   assertHolds,
+  contentsWith,
   commitOffsets,
   createTables,
   createTopic,
@@ -40,6 +42,7 @@ import {
   fillMany,
   type Sent,
 } from './harness/store-filling.js';
+import { commitOpen, ORDERS, Outcome, SOON_CHECKED, transact } from './harness/store-transactions.js';
 import { type OpenStore, SIZES, type StoreHome } from './harness/store-home.js';
 import { storeLife } from './harness/store-suite.js';
 
@@ -63,7 +66,7 @@ async function checkAndFill(client: RemotingClient, seed: number): Promise<void>
   assertHolds(found, sent);
   if (tables !== undefined) assertTablesKept(tables, await tablesOf(client));
   sent.push(...(await fill(client, seed, MESSAGES)), ...(await fillMany(client, seed, MANY_TOPICS)));
-  contents = await contentsOf(client, QUEUES);
+  contents = await contentsWith(client, QUEUES, sent);
   assertHolds(contents, sent);
   tables = await tablesOf(client);
 }
@@ -102,6 +105,9 @@ life.step('Hangar fills it and stops in order', async (home) => {
     await sendDelayed(client, Level.ONCE);
     assert.is(await untilDelivered(client, Level.ONCE), 0);
     await sendDelayed(client, Level.HOUR);
+    await createTopic(client, ORDERS, 1);
+    for (let n = 0; n < 6; n++) await transact(client, n, [Outcome.COMMIT, Outcome.ROLLBACK, undefined][n % 3]);
+    assert.is(await maxOffset(client, ORDERS), 2);
   });
   await queuesSynced(home.store, contents);
   await used(home, (client) => sendDelayed(client, Level.SOON));
@@ -115,9 +121,11 @@ life.step('Hangar fills it and stops in order', async (home) => {
 });
 
 life.step("Apache's broker has everything, finds it by key, appends and is killed", async (home) => {
-  const apache = await home.open('apache');
+  const apache = await home.open('apache', SOON_CHECKED);
   await used(home, async (client) => {
     await checkAndFill(client, 2);
+    assert.equal(await commitOpen(client, async () => (await maxOffset(client, ORDERS)) >= 4), ['pay-2', 'pay-5']);
+    for (let n = 6; n < 9; n++) await transact(client, n, [Outcome.COMMIT, Outcome.ROLLBACK, undefined][n % 3]);
     await assertFoundByKey(client, recordsIn(contents));
     assert.is(await untilDelivered(client, Level.SOON), 0);
     await sendDelayed(client, Level.SOON, 2);
@@ -128,9 +136,10 @@ life.step("Apache's broker has everything, finds it by key, appends and is kille
 });
 
 life.step('Hangar has everything after that SIGKILL, appends and is killed', async (home) => {
-  const hangar = await home.open('hangar');
+  const hangar = await home.open('hangar', SOON_CHECKED);
   await used(home, async (client) => {
     await checkAndFill(client, 3);
+    assert.equal(await commitOpen(client, async () => (await maxOffset(client, ORDERS)) >= 6), ['pay-8']);
     await untilDelivered(client, Level.SOON, 2);
     await assertStored(hangar.address, 'sent-to-apache', TRAFFIC_QUEUES, acknowledged);
     await sendDelayed(client, Level.SOON, 3);

@@ -6,7 +6,8 @@ import { deflateSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { prng } from '../../../src/base/prng.js';
 import { Code, type Fields, type RemotingClient, sendFields } from '../../support/remoting-client.js';
-import { ask, type Contents, forAll, type QueueName, StoreCode } from './store-contents.js';
+import { until } from './process.js';
+import { ask, type Contents, contentsOf, forAll, type QueueName, StoreCode } from './store-contents.js';
 import { decodeRecord, javaHash } from './store-files.js';
 
 export const Topic = { mixed: 'mixed', multiTag: 'multi-tag', batches: 'batches', one: 'many-0' } as const;
@@ -17,6 +18,7 @@ const COMPRESSED = 0x1;
 const COMPRESSION_ZLIB = 0x300;
 const BODY_BYTES_MAX = 12_000;
 const BATCH_ITEMS = 20;
+const DISPATCHED_MS = 20_000;
 
 /** What was sent and where the answer said that it went. */
 export interface Sent extends QueueName {
@@ -196,6 +198,20 @@ export function batchItem(body: Buffer, flag: number, properties: string): Buffe
   item.writeInt16BE(text.length, 20 + body.length);
   text.copy(item, 22 + body.length);
   return item;
+}
+
+/** The queues once all that was sent is in them: Apache's broker dispatches behind its answers. */
+export async function contentsWith(
+  client: RemotingClient,
+  queues: readonly QueueName[],
+  sent: readonly Sent[],
+): Promise<Contents> {
+  return await until('every message that was sent is in its queue', DISPATCHED_MS, async () => {
+    const contents = await contentsOf(client, queues);
+    const isThere = ({ topic, queueId, queueOffset }: Sent): boolean =>
+      contents.get(`${topic} ${queueId}`)!.max > queueOffset;
+    return sent.every(isThere) ? contents : undefined;
+  });
 }
 
 /** Each message is at its place with everything that it was sent with, and its id says where. */

@@ -85,6 +85,15 @@ export class Dispatcher {
     }
   }
 
+  /** Physical offset of the oldest message whose entry is still collected here; Infinity without one. */
+  get oldestPending(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const queue of this.touched) {
+      if (queue.pendingCount > 0) oldest = Math.min(oldest, readInt64(queue.pendingView, 0));
+    }
+    return oldest;
+  }
+
   isBehind(host: number): boolean {
     return this.behindFrom[host]! >= 0;
   }

@@ -177,6 +177,8 @@ export class Retention {
   makeRoom(state: BrokerState): void {
     const { settings, log } = state;
     if (settings.storeMaxBytes === 0) return;
+    // What is only in the window cannot be deleted. If it cannot be written, the append fails by itself.
+    if (log.files.count > 0 && log.minOffset + log.fileBytes > log.writtenOffset) log.writeOut();
     const sizes = sizesOf(state);
     this.keepBudget(state, sizes, log.fileBytes + this.growth(state, sizes));
   }
@@ -216,8 +218,9 @@ export class Retention {
   private deleteOldest(state: BrokerState, reason: DeletionReason): boolean {
     const { log, context, counters } = state;
     const path = log.files.path(log.minOffset);
-    const ageHours = Math.floor((context.clock.now() - log.files.modifiedMs(0)) / MS_PER_HOUR);
+    let ageHours = 0;
     try {
+      ageHours = Math.floor((context.clock.now() - log.files.modifiedMs(0)) / MS_PER_HOUR);
       const file = log.unlinkOldest();
       if (file === undefined) return false;
       this.dispose(state, file);
@@ -225,6 +228,8 @@ export class Retention {
       if (!(error instanceof DiskError)) throw error;
       if (!this.hasFailed) context.log.error(`a commit log file cannot be deleted: ${error.message}`, { path });
       this.hasFailed = true;
+      // Its name may be gone, and only the directory not synced.
+      this.tellLater(state);
       return false;
     }
     this.hasFailed = false;
@@ -299,6 +304,7 @@ const REASONS: Readonly<Record<DeletionReason, string>> = {
 function readTo({ dispatcher, replication, log, isSlave }: BrokerState): number {
   let from = isSlave ? replication.dispatchedOffset : log.writtenOffset;
   for (const behind of dispatcher.behind()) from = Math.min(from, behind.from);
+  from = Math.min(from, dispatcher.oldestPending);
   return from;
 }
 

@@ -7,8 +7,9 @@
  *
  * After a crash, and whenever log and queues disagree, the walk begins at the newest file that the checkpoint vouches
  * for: everything before it is durable and dispatched. The queues are cut back to there and filled again from the log;
- * so are index files that were not full and synced (see prepareIndex). The first thing in the log that is no record ends it: what lies
- * behind is removed, so that it can never be read as records later. When good records are among that, one of these is so:
+ * so are index files that were not full and synced (see prepareIndex). The first thing in the log that is no record ends
+ * it: what lies behind is removed, so that it can never be read as records later. When good records are among that, one
+ * of these is so:
  *
  *   - They may never have been synced: the machine lost its power, and pages reach the disk in any order. Nobody was
  *     promised them. They are cut off as by Apache's broker, kept beside the log (kept-cut.ts), and that is told.
@@ -377,6 +378,11 @@ class Recovery {
 
   private rebuildFrom(from: number, isFullRebuild: boolean): ScanResult {
     this.queues.truncateFrom(from);
+    if (isFullRebuild) {
+      // A recovery after this one, if it is interrupted, must not believe that older entries are there.
+      this.checkpoint.consumeQueueTimestamp = 0;
+      this.checkpoint.save();
+    }
     const indexedTo = this.index?.indexedTo ?? -1;
     return this.walk.run(this.queues, { from, dispatchFrom: from, indexedTo, isFullRebuild });
   }

@@ -11,6 +11,7 @@ import { StoreError } from '../../src/store/log-files.js';
 import { lockStore } from '../../src/store/store-directory.js';
 import type { RecoveredQueue } from '../../src/store/recovered-queues.js';
 import { createAbortFile, type RecoveryProblem, recoverStore, removeAbortFile } from '../../src/store/recovery.js';
+import { Ended, endingAfter } from './crash-campaign.js';
 import { apacheFile, apacheStore, layOutApacheStore } from './fixture.js';
 import { encodeRecord, HALF, realDisk, START_MS, simulatedDisk, sizeOf } from './support.js';
 import { checkStore, FILE_BYTES, optionsFor, QUEUE_FILE_BYTES, recover, ROOT, TestStore } from './test-store.js';
@@ -215,6 +216,25 @@ missing('all consume queues, though the checkpoint vouches for them', () => {
     assert.equal(texts(recovered.problems), ['there are no consume queues: all are built again from the commit log']);
     assert.equal(new Map(recovered.queues.map((q) => [`${q.topic}-${q.queueId}`, q.maxOffset])), store.maxOffsets());
     for (const { minOffset } of recovered.queues) assert.is(minOffset, 0);
+    checkStore(disk, recovered);
+  }
+});
+
+missing('all consume queues, and the recovery that builds them is interrupted', () => {
+  for (let calls = 20; calls < 400; calls += 20) {
+    const { disk } = simulatedDisk();
+    const store = threeFiles(disk, calls % 40 === 0);
+    vouch(disk, store.storeTimestamp + 60_000);
+    disk.removeTree(QUEUES);
+    try {
+      recoverStore(endingAfter(disk, calls), optionsFor(ROOT));
+    } catch (error) {
+      if (!(error instanceof Ended)) throw error;
+      disk.processKill();
+    }
+    const recovered = recover(disk);
+    for (const { topic, minOffset } of recovered.queues) assert.is(minOffset, 0, `${topic} after ${calls} calls`);
+    assert.equal(new Map(recovered.queues.map((q) => [`${q.topic}-${q.queueId}`, q.maxOffset])), store.maxOffsets());
     checkStore(disk, recovered);
   }
 });

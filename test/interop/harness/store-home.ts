@@ -69,6 +69,8 @@ export class StoreHome {
       maxMessageSize: 65_536,
       deleteWhen: '04',
       fileReservedTime: 72,
+      // Questions about open transactions are part of the steps that ask for them.
+      transactionCheckInterval: 600_000,
       // Neither must a busy machine make Apache's broker refuse what it is sent, nor a full one.
       brokerFastFailureEnable: 'false',
       osPageCacheBusyTimeOutMills: 60_000,

@@ -142,7 +142,7 @@ export const brokerSettings = {
     without('messages are always copied into the answer'),
     'Copy messages into the answer.',
   ),
-  slaveReadEnable: flag(false, later('reading from slaves'), 'Suggest the slave to consumers that are far behind.', {
+  slaveReadEnable: flag(false, effective, 'Suggest the slave to consumers that are far behind.', {
     live: true,
   }),
   disableConsumeIfConsumerReadSlowly: flag(false, later(DELIVERY), 'Stop groups that have fallen too far behind.'),

@@ -18,6 +18,14 @@ export interface HostFacts {
   readonly namesrvAddr: string;
 }
 
+/**
+ * Memory of the machine, or of the container (cgroup) if that is less, as a JVM sees it: what is "in memory" follows from
+ * it. `limitBytes` is that of process.constrainedMemory(): 0, nothing or a huge number when there is none.
+ */
+export function usableMemoryBytes(totalBytes: number, limitBytes: number | undefined): number {
+  return limitBytes === undefined || limitBytes <= 0 ? totalBytes : Math.min(totalBytes, limitBytes);
+}
+
 export function hostFacts(): HostFacts {
   return {
     cores: availableParallelism(),

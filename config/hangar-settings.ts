@@ -33,6 +33,12 @@ export const hangarBrokerSettings = {
     'Newest part of the commit log that stays in memory, shared by all threads; older messages are read from the file.',
     { min: MIB, max: GIB, powerOfTwo: true },
   ),
+  coldReadBytes: size(
+    16 * MIB,
+    effective,
+    'Memory of a queue host for older messages that consumers catch up on; taken when it is needed, given back when nobody reads.',
+    { min: MIB, max: GIB },
+  ),
   pullHoldMax: int(65_536, effective, 'Most held pulls; one more is answered PULL_NOT_FOUND at once.', {
     max: 10_000_000,
   }),

@@ -67,6 +67,27 @@ export const catalog = {
     labels: ['broker', 'host'],
     help: 'Pulls that wait for messages to arrive (long polling), by the queue host that holds them.',
   },
+  coldPulls: {
+    name: 'hangar_cold_pulls',
+    kind: 'gauge',
+    unit: 'requests',
+    labels: ['broker', 'host'],
+    help: 'Pulls that wait for old messages to be read from the disk.',
+  },
+  coldPullsTotal: {
+    name: 'hangar_cold_pulls_total',
+    kind: 'counter',
+    unit: 'requests',
+    labels: ['broker', 'host'],
+    help: 'Pulls that had to wait for old messages to be read from the disk.',
+  },
+  coldReadBytes: {
+    name: 'hangar_cold_read_bytes_total',
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['broker', 'host'],
+    help: 'Commit log read from the disk for consumers whose messages have left memory, read ahead included.',
+  },
   messagesNotIndexed: {
     name: 'hangar_messages_not_indexed_total',
     kind: 'counter',

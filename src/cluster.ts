@@ -7,6 +7,7 @@
  *     await cluster.stop();
  */
 import { availableParallelism, totalmem } from 'node:os';
+import { usableMemoryBytes } from '../config/facts.js';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BrokerSettings } from '../config/schema.js';
 import type { Topology } from '../config/topology.js';
@@ -150,7 +151,7 @@ export class Cluster {
       })),
       health: this.wiring.health,
       hasHttp: true,
-      physicalMemoryBytes: totalmem(),
+      physicalMemoryBytes: usableMemoryBytes(totalmem(), process.constrainedMemory()),
       recover: (broker, settings) =>
         stores.recover(broker, settings, topology, this.jobs, {
           progress,

@@ -25,6 +25,11 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
   'log window': ['bounds/store', 'log window:'],
   'store in memory': ['cluster/memory-store', 'what cannot be deleted is not exceeded'],
   'threads that use one store in memory': ['runtime/ram-disk', 'has room for 64 threads at a time'],
+  'pulls that wait for the disk, per queue host': ['actors/queue/cold-pulls', 'pulls that wait for the disk:'],
+  'older messages in memory for consumers that catch up, per queue host': [
+    'store/cold-blocks',
+    'no more than the bound',
+  ],
   'open files of consume queues and index': ['bounds/store', 'open files of consume queues and index:'],
   'calls to other servers': ['bounds/broker', 'calls to other servers:'],
   'topics; queues of a topic': ['actors/broker/topics', 'are refused at the bound'],

@@ -8,6 +8,8 @@ import { runCluster } from './run-cluster.js';
 const RUNS = Number(process.env.RUNS ?? 5);
 /** Small, and with a fault of many kinds. */
 const REPLAYED_SEED = 1;
+/** Many messages and consumers that jump back. */
+const COLD_SEED = 25;
 
 const cluster = suite('simulated cluster');
 
@@ -17,6 +19,11 @@ cluster('keeps its promises under faults', () =>
     assert.ok(messages > 0 && (answers['send 0'] ?? 0) > 0, `seed ${seed} has sent nothing`);
   }),
 );
+
+cluster('keeps them for readers of messages that have left memory', async () => {
+  const { coldReads } = await runCluster(COLD_SEED, { shape: { windowBytes: 128 * KIB } });
+  assert.ok(coldReads > 100, `only ${coldReads} reads have waited for the disk`);
+});
 
 cluster('replays: the same seed is the same history', async () => {
   const first = await runCluster(REPLAYED_SEED);

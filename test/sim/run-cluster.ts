@@ -34,6 +34,8 @@ export interface Report {
   readonly steps: number;
   /** Answers by request and code. */
   readonly answers: Readonly<Record<string, number>>;
+  /** Reads of old messages that waited for the disk. */
+  readonly coldReads: number;
 }
 
 const PREFIX_CHECK_MS = 250;
@@ -96,6 +98,7 @@ export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Rep
     virtualMs: Math.round(simulation.time.monotonic()),
     steps: simulation.steps,
     answers: answersOf(world),
+    coldReads: cluster.process.disk.laterReads,
   };
 }
 

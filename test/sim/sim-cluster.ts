@@ -182,8 +182,8 @@ export class SimCluster {
 
   private window(maxMessageBytes: number): SharedArrayBuffer {
     const { windowBytes } = this.shape;
-    return LogWindow.create(windowBytes, maxMessageBytes + RECORD_OVERHEAD_MAX, { shared: true })
-      .shared as SharedArrayBuffer;
+    const recordBytes = Math.min(windowBytes / 4, maxMessageBytes + RECORD_OVERHEAD_MAX);
+    return LogWindow.create(windowBytes, recordBytes, { shared: true }).shared as SharedArrayBuffer;
   }
 
   /** A job thread at work. It dies with its process. */

@@ -80,6 +80,8 @@ const FOLLOWER_FLUSH_MS = 10;
 const CLOSE_RETRY_MS = 20;
 const DISK_CHECK_MS = 10_000;
 const GAUGES_MS = 1_000;
+/** How far behind the log's end a message is decides what a pull gets of it; that need not be exact. */
+const LOG_RANGE_MS = 1_000;
 /** Pieces of index work between batches; more often while there is a lot. */
 const INDEX_TICK_MS = 100;
 const INDEX_RETRY_MS = 5_000;
@@ -250,6 +252,12 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   every(context, DISK_CHECK_MS, () => checkDisk(state));
   every(context, GAUGES_MS, () => updateGauges(state));
   every(context, DISK_RETRY_MS, () => retryDisk(state));
+  let toldEnd = log.endOffset;
+  // A host knows of the messages of its own queues at once.
+  every(context, LOG_RANGE_MS, () => {
+    if (log.endOffset !== toldEnd) tellLogRange(state);
+    toldEnd = log.endOffset;
+  });
   every(context, settings.flushIntervalCommitLog, () => flusher.tick(clock.monotonic()));
   every(context, settings.flushConsumeQueueThoroughInterval, () => state.queueSync.begin(state));
   if (state.index !== undefined) indexInPieces(state, state.index);

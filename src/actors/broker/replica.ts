@@ -2,7 +2,7 @@
  * What the queue hosts are told of the broker's tables: the part that pulls look at. Every change is pushed; nothing is
  * asked for.
  */
-import { type GroupReplica, queueMessages } from '../queue/messages.js';
+import { type BrokerReplica, type GroupReplica, queueMessages } from '../queue/messages.js';
 import type { BrokerState } from './state.js';
 import type { BrokerTopic } from './topic-table.js';
 
@@ -17,8 +17,19 @@ export function pushAll(state: BrokerState): void {
 
 /** The broker's own settings that pulls look at. */
 export function pushBroker(state: BrokerState): void {
-  const { brokerPermission, longPollingEnable, shortPollingTimeMills, slaveReadEnable } = state.settings;
-  const value = { brokerPermission, longPollingEnable, shortPollingTimeMills, slaveReadEnable };
+  const { settings } = state;
+  const value: BrokerReplica = {
+    brokerPermission: settings.brokerPermission,
+    longPollingEnable: settings.longPollingEnable,
+    shortPollingTimeMills: settings.shortPollingTimeMills,
+    slaveReadEnable: settings.slaveReadEnable,
+    accessMessageInMemoryMaxRatio: settings.accessMessageInMemoryMaxRatio,
+    maxTransferBytesOnMessageInMemory: settings.maxTransferBytesOnMessageInMemory,
+    maxTransferCountOnMessageInMemory: settings.maxTransferCountOnMessageInMemory,
+    maxTransferBytesOnMessageInDisk: settings.maxTransferBytesOnMessageInDisk,
+    maxTransferCountOnMessageInDisk: settings.maxTransferCountOnMessageInDisk,
+    offsetCheckInSlave: settings.offsetCheckInSlave,
+  };
   for (const host of state.options.queueHosts) state.context.send(host, queueMessages.broker, { value });
 }
 

@@ -13,6 +13,9 @@ interface TopicCounters {
 export class HostCounters {
   readonly requests: RequestCounters;
   readonly held: Gauge;
+  readonly cold: Gauge;
+  readonly coldPulls: Counter;
+  readonly coldBytes: Counter;
   /** Since the broker was told of them last: pulls answered with messages and without, and those messages. */
   found = 0;
   missed = 0;
@@ -25,7 +28,11 @@ export class HostCounters {
     host: number,
   ) {
     this.requests = new RequestCounters(meter, broker);
-    this.held = gauge(meter, catalog.heldPulls, { broker, host: String(host) });
+    const labels = { broker, host: String(host) };
+    this.held = gauge(meter, catalog.heldPulls, labels);
+    this.cold = gauge(meter, catalog.coldPulls, labels);
+    this.coldPulls = counter(meter, catalog.coldPullsTotal, labels);
+    this.coldBytes = counter(meter, catalog.coldReadBytes, labels);
   }
 
   /** HOT. */

@@ -16,7 +16,8 @@ import { brokerMessages } from '../broker/messages.js';
 import type { HostState } from './host-state.js';
 import type { queueMessages } from './messages.js';
 import { answerHeld } from './pull.js';
-import type { HeldPull, Queue } from './queue.js';
+import type { HeldPull } from './held.js';
+import type { Queue } from './queue.js';
 import { refuseHeld } from './refuse.js';
 
 /** Does work on files; false, and the broker knows, when the disk refuses. */

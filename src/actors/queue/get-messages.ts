@@ -4,7 +4,9 @@
  */
 import type { BrokerSettings } from '../../../config/schema.js';
 import { ENTRY, entryOffset, entrySize, entryTagsCode } from '../../store/consume-queue-entry.js';
+import type { PullLimits } from './messages.js';
 import type { ConsumeQueue } from '../../store/consume-queue.js';
+import type { LogReader } from '../../store/log-reader.js';
 
 export type GetStatus =
   | 'FOUND'
@@ -34,15 +36,22 @@ export class Selection {
   suggestsSlave = false;
   private readonly scratch = new Uint8Array(SCANNED_ENTRIES_MAX * ENTRY.bytes);
 
+  /** As of the broker's newest settings. */
+  limits: PullLimits;
+
   constructor(
     private readonly settings: BrokerSettings,
     private readonly physicalMemoryBytes: number,
   ) {
+    this.limits = settings;
     this.starts = new Float64Array(SCANNED_ENTRIES_MAX);
     this.lengths = new Int32Array(SCANNED_ENTRIES_MAX);
   }
 
-  /** Selects up to `maxMessages` from `offset` on. `logMin` and `logEnd`: the commit log's range as last heard. */
+  /**
+   * Selects up to `maxMessages` from `offset` on. `logMin` and `logEnd`: the commit log's range as last heard. With
+   * `inMemory` it ends before the first message, except the very first, that would have to be read from the disk.
+   */
   select(
     queue: ConsumeQueue,
     offset: number,
@@ -50,6 +59,7 @@ export class Selection {
     codes: ReadonlySet<number> | undefined,
     logMin: number,
     logEnd: number,
+    inMemory: LogReader | undefined,
   ): void {
     const { minOffset, maxOffset } = queue;
     this.minOffset = minOffset;
@@ -67,7 +77,7 @@ export class Selection {
     const count = queue.read(offset, wanted, this.scratch, 0);
     if (count === 0) return this.none('OFFSET_FOUND_NULL', maxOffset);
     this.status = 'NO_MATCHED_MESSAGE';
-    const memoryBytes = (this.physicalMemoryBytes * this.settings.accessMessageInMemoryMaxRatio) / 100;
+    const memoryBytes = (this.physicalMemoryBytes * this.limits.accessMessageInMemoryMaxRatio) / 100;
     let lastOffset = 0;
     let looked = 0;
     for (let at = 0; looked < count; at += ENTRY.bytes, looked++) {
@@ -81,6 +91,7 @@ export class Selection {
       const isOnDisk = logEnd - start > memoryBytes;
       if (this.isFull(size, maxMessages, isOnDisk)) break;
       if (codes !== undefined && !codes.has(entryTagsCode(this.scratch, at))) continue;
+      if (inMemory !== undefined && this.messages > 0 && !inMemory.isInMemory(start, size, logEnd)) break;
       this.take(start, size);
     }
     this.nextOffset = offset + looked;
@@ -104,12 +115,12 @@ export class Selection {
   private isFull(size: number, maxMessages: number, isOnDisk: boolean): boolean {
     if (this.messages === 0) return false;
     if (this.messages >= maxMessages) return true;
-    const { settings } = this;
+    const { limits } = this;
     return isOnDisk
-      ? this.bytes + size > settings.maxTransferBytesOnMessageInDisk ||
-          this.messages >= settings.maxTransferCountOnMessageInDisk
-      : this.bytes + size > settings.maxTransferBytesOnMessageInMemory ||
-          this.messages >= settings.maxTransferCountOnMessageInMemory;
+      ? this.bytes + size > limits.maxTransferBytesOnMessageInDisk ||
+          this.messages >= limits.maxTransferCountOnMessageInDisk
+      : this.bytes + size > limits.maxTransferBytesOnMessageInMemory ||
+          this.messages >= limits.maxTransferCountOnMessageInMemory;
   }
 
   private none(status: GetStatus, nextOffset: number): void {
@@ -119,7 +130,6 @@ export class Selection {
 
   /** A slave leaves the client's offset as it is, unless offsetCheckInSlave. */
   private corrected(offset: number, correct: number): number {
-    const { brokerRole, offsetCheckInSlave } = this.settings;
-    return brokerRole === 'SLAVE' && !offsetCheckInSlave ? offset : correct;
+    return this.settings.brokerRole === 'SLAVE' && !this.limits.offsetCheckInSlave ? offset : correct;
   }
 }

@@ -7,10 +7,11 @@ import type { FileCache } from '../../store/file-cache.js';
 import type { LogReader } from '../../store/log-reader.js';
 import type { HostCounters } from './counters.js';
 import type { Selection } from './get-messages.js';
+import type { HeldPull } from './held.js';
 import type { Deferred } from './deferred.js';
 import type { QueueHostOptions } from './options.js';
 import type { PullRequest } from './pull-request.js';
-import type { HeldPull, Queue } from './queue.js';
+import type { Queue } from './queue.js';
 import type { Replica } from './replica.js';
 
 export interface HostState {
@@ -21,7 +22,7 @@ export interface HostState {
   readonly queues: Map<number, Queue[]>;
   readonly files: FileCache;
   readonly reader: LogReader;
-  /** The commit log's range as last heard from the broker. */
+  /** The commit log's range as last heard from the broker; its end at least that of the messages dispatched here. */
   logMin: number;
   logEnd: number;
   /** Numbers of the last `behind` and the last `caughtUp`: while they differ, clients may know of more than this host. */
@@ -41,7 +42,9 @@ export interface HostState {
   hasToldTrouble: boolean;
 
   readonly heldByConnection: Map<number, Set<HeldPull>>;
+  /** Those that wait for a message, and those that wait for the disk. */
   heldCount: number;
+  coldCount: number;
   /** Tags of subscriptions that held pulls brought along. */
   heldTags: number;
   /** Held pulls to be answered at the end of this batch. */

@@ -2,8 +2,18 @@
 import { messageTable, shape } from '../../runtime/message.js';
 import { connectionRows } from '../front/connection-messages.js';
 
+/** How much an answer holds, what counts as recent, and whether a slave corrects offsets. */
+export interface PullLimits {
+  readonly accessMessageInMemoryMaxRatio: number;
+  readonly maxTransferBytesOnMessageInMemory: number;
+  readonly maxTransferCountOnMessageInMemory: number;
+  readonly maxTransferBytesOnMessageInDisk: number;
+  readonly maxTransferCountOnMessageInDisk: number;
+  readonly offsetCheckInSlave: boolean;
+}
+
 /** Broker settings that pulls look at and that may change while it runs. */
-export interface BrokerReplica {
+export interface BrokerReplica extends PullLimits {
   readonly brokerPermission: number;
   readonly longPollingEnable: boolean;
   readonly shortPollingTimeMills: number;

@@ -2,18 +2,22 @@
  * HOT. PULL_MESSAGE (11) at a queue host: Apache's checks in its order, then the queue, then the answer: at once, or when
  * a message comes (long polling). Source: PullMessageProcessor.java, PullRequestHoldService.java.
  */
+import { withRemedy } from '../../base/disk-remedy.js';
 import { KIB } from '../../base/units.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { FieldName, INTEGER_FIELD_BYTES, maxResponseBytes } from '../../remoting/response-writer.js';
 import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
+import { waitsForBytes } from './cold-pulls.js';
 import type { GetStatus } from './get-messages.js';
+import { type HeldPull, hold, ownTags, release } from './held.js';
 import type { HostState } from './host-state.js';
 import { codesOfText, PullFlag, PullKey, type PullRequest } from './pull-request.js';
-import type { HeldPull, Queue } from './queue.js';
+import type { Queue } from './queue.js';
 import { findQueue } from './queues.js';
 import { refuse } from './refuse.js';
 import type { Group, Topic } from './replica.js';
+import type { LogReader } from '../../store/log-reader.js';
 
 const PERM_READ = 4;
 const TAG = Buffer.from('TAG');
@@ -175,14 +179,16 @@ function checkKnownSubscription(
 
 function answerOrHold(state: HostState, queue: Queue, request: PullRequest): void {
   const code = select(state, queue, request);
-  if (code === ResponseCode.PULL_NOT_FOUND && request.has(PullFlag.SUSPEND) && hold(state, queue, request)) return;
+  if (code === ResponseCode.PULL_NOT_FOUND && request.has(PullFlag.SUSPEND) && holdForMessages(state, queue, request))
+    return;
+  if (code === ResponseCode.SUCCESS && waitsForBytes(state, queue, request)) return;
   answer(state, queue, request, code);
 }
 
-/** Fills state.selection and returns the response code. */
-function select(state: HostState, queue: Queue, request: PullRequest): number {
+/** Fills state.selection and returns the response code. With `inMemory`: no more than that has, beside the first message. */
+function select(state: HostState, queue: Queue, request: PullRequest, inMemory?: LogReader): number {
   const { selection, logMin, logEnd } = state;
-  selection.select(queue.entries, request.queueOffset, request.maxMessages, request.codes, logMin, logEnd);
+  selection.select(queue.entries, request.queueOffset, request.maxMessages, request.codes, logMin, logEnd, inMemory);
   const code =
     selection.status === 'NO_MESSAGE_IN_QUEUE' && request.queueOffset !== 0
       ? ResponseCode.PULL_OFFSET_MOVED
@@ -195,50 +201,29 @@ function select(state: HostState, queue: Queue, request: PullRequest): number {
   return ResponseCode.PULL_NOT_FOUND;
 }
 
-/** Those of a heartbeat are kept once for the group, those that the pull brings along with the pull. */
-function ownTags(request: PullRequest): number {
-  return request.has(PullFlag.SUBSCRIPTION) ? (request.codes?.size ?? 0) : 0;
-}
-
 /** Parks the pull; false when the bound is reached: it is answered with nothing at once. */
-function hold(state: HostState, queue: Queue, request: PullRequest): boolean {
+function holdForMessages(state: HostState, queue: Queue, request: PullRequest): boolean {
   const { settings } = state.options;
-  const tags = ownTags(request);
-  if (state.heldCount >= settings.pullHoldMax || state.heldTags + tags > HELD_TAGS_MAX) return false;
+  if (state.heldCount >= settings.pullHoldMax || state.heldTags + ownTags(request) > HELD_TAGS_MAX) return false;
   const { longPollingEnable, shortPollingTimeMills } = state.replica.broker;
   const forMs = longPollingEnable ? request.suspendTimeoutMs : shortPollingTimeMills;
-  const untilMs = state.context.clock.monotonic() + forMs;
-  const held: HeldPull = { queue, request: request.copy(), untilMs, isHeld: true, isWoken: false };
-  queue.held.add(held);
-  let ofConnection = state.heldByConnection.get(request.connection);
-  if (ofConnection === undefined) {
-    ofConnection = new Set();
-    state.heldByConnection.set(request.connection, ofConnection);
-  }
-  ofConnection.add(held);
-  state.heldCount++;
-  state.heldTags += tags;
-  state.counters.held.set(state.heldCount);
+  hold(state, queue, request, 'message', state.context.clock.monotonic() + forMs);
   return true;
 }
 
-/** Takes a held pull out of every table. */
-export function release(state: HostState, held: HeldPull): void {
-  if (!held.isHeld) return;
-  held.isHeld = false;
-  held.queue.held.delete(held);
-  const ofConnection = state.heldByConnection.get(held.request.connection);
-  ofConnection?.delete(held);
-  if (ofConnection?.size === 0) state.heldByConnection.delete(held.request.connection);
-  state.heldCount--;
-  state.heldTags -= ownTags(held.request);
-  state.counters.held.set(state.heldCount);
-}
-
-/** Answers a held pull with what there is now, found or not. */
+/** Answers a held pull with what there is now, found or not; but it may have to wait for the disk. Throws DiskError. */
 export function answerHeld(state: HostState, held: HeldPull): void {
   release(state, held);
-  answer(state, held.queue, held.request, select(state, held.queue, held.request));
+  const { queue, request, failure } = held;
+  if (failure !== undefined) {
+    state.context.log.error(`the commit log cannot be read: ${withRemedy(failure)}`);
+    throw failure;
+  }
+  const isLoaded = held.waitsFor === 'bytes';
+  const code = select(state, queue, request, isLoaded ? state.reader : undefined);
+  // Once is enough: what is gone again by now was read a moment ago, so the system has it.
+  if (code === ResponseCode.SUCCESS && !isLoaded && waitsForBytes(state, queue, request)) return;
+  answer(state, queue, request, code);
 }
 
 const target = { connection: 0 };
@@ -248,7 +233,7 @@ function answer(state: HostState, queue: Queue, request: PullRequest, selected: 
   let code = selected;
   let suggested = suggestedBroker(state, request.group!);
   if (code === ResponseCode.PULL_OFFSET_MOVED) {
-    if (isSlave(state) && !options.settings.offsetCheckInSlave) {
+    if (isSlave(state) && !state.replica.broker.offsetCheckInSlave) {
       code = ResponseCode.PULL_RETRY_IMMEDIATELY;
       suggested = request.group!.settings!.brokerId;
     } else {

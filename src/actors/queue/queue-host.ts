@@ -4,7 +4,7 @@
  */
 import { DiskError } from '../../base/disk.js';
 import { diskErrorFacts, withRemedy } from '../../base/disk-remedy.js';
-import { ENTRY, entryOffset, entryTagsCode } from '../../store/consume-queue-entry.js';
+import { ENTRY, entryEnd, entryOffset, entryTagsCode } from '../../store/consume-queue-entry.js';
 import { FileCache } from '../../store/file-cache.js';
 import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
@@ -26,7 +26,8 @@ import { attempt, beginStall, onFlush, onResume, troubleOver, tryHeld } from './
 import type { HostState } from './host-state.js';
 import { queueMessages } from './messages.js';
 import type { QueueHostOptions } from './options.js';
-import { onPull, release } from './pull.js';
+import { release } from './held.js';
+import { onPull } from './pull.js';
 import { PullKey, PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
 import { allQueues, findQueue, findQueueByBytes } from './queues.js';
@@ -68,6 +69,7 @@ export const queueHostActor = actor('queue-host', {
     },
     broker: (state: HostState, m: Message<'broker'>) => {
       state.replica.broker = m.value;
+      state.selection.limits = m.value;
     },
     flush: onFlush,
     searchOffset: onBrokerSearch,
@@ -95,10 +97,16 @@ function start(context: Context, options: QueueHostOptions): HostState {
   const state: HostState = {
     context,
     options,
-    replica: new Replica(),
+    replica: new Replica(settings),
     queues: new Map(),
     files: new FileCache(context.disk),
-    reader: new LogReader(context.disk, { directory, fileBytes: settings.mappedFileSizeCommitLog, window }),
+    reader: new LogReader(context.disk, {
+      directory,
+      fileBytes: settings.mappedFileSizeCommitLog,
+      window,
+      cacheBytes: settings.coldReadBytes,
+      isMemory: settings.storeKind === 'memory',
+    }),
     logMin: 0,
     logEnd: 0,
     lagBegun: 0,
@@ -111,6 +119,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     hasToldTrouble: false,
     heldByConnection: new Map(),
     heldCount: 0,
+    coldCount: 0,
     heldTags: 0,
     woken: [],
     deferred: new Deferred(),
@@ -283,7 +292,8 @@ function onDispatch(state: HostState, m: Message<'dispatch'>): void {
     }
     queue.entries.append(m.buffer, entriesAt, m.count, m.firstQueueOffset);
     queue.lastUsedMs = state.context.clock.monotonic();
-    if (queue.held.size > 0) wake(state, queue, m.buffer, entriesAt, m.count);
+    state.logEnd = Math.max(state.logEnd, entryEnd(m.buffer, entriesAt + (m.count - 1) * ENTRY.bytes));
+    if (queue.held.size > 0) wake(queue, m.buffer, entriesAt, m.count);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     beginStall(state, entryOffset(m.buffer, entriesAt), diskErrorFacts(error));
@@ -291,15 +301,13 @@ function onDispatch(state: HostState, m: Message<'dispatch'>): void {
 }
 
 /** Marks the held pulls whose filter one of the new entries passes; they are answered at the end of the batch. */
-function wake(state: HostState, queue: Queue, bytes: Uint8Array, entriesAt: number, count: number): void {
+function wake(queue: Queue, bytes: Uint8Array, entriesAt: number, count: number): void {
   for (const held of queue.held) {
-    if (held.isWoken || queue.entries.maxOffset <= held.request.queueOffset) continue;
+    if (held.isWoken || held.waitsFor === 'bytes' || queue.entries.maxOffset <= held.request.queueOffset) continue;
     const { codes } = held.request;
     let passes = codes === undefined;
     for (let i = 0; !passes && i < count; i++) passes = codes!.has(entryTagsCode(bytes, entriesAt + i * ENTRY.bytes));
-    if (!passes) continue;
-    held.isWoken = true;
-    state.woken.push(held);
+    if (passes) held.wake();
   }
 }
 
@@ -334,9 +342,7 @@ function sweepHeld(state: HostState): void {
   const nowMs = state.context.clock.monotonic();
   for (const held of state.heldByConnection.values()) {
     for (const one of held) {
-      if (one.untilMs > nowMs || one.isWoken) continue;
-      one.isWoken = true;
-      state.woken.push(one);
+      if (one.untilMs <= nowMs) one.wake();
     }
   }
 }
@@ -347,15 +353,18 @@ function writeBehind(state: HostState): void {
   if (isWritten) troubleOver(state);
 }
 
-/** Queues that nobody used for a while give their buffers and file handles back. */
+/** Queues that nobody used for a while give their buffers and file handles back; readers of old messages their blocks. */
 function releaseIdle(state: HostState): void {
+  state.reader.cold.blocks.dropIfUnused();
   const idleSinceMs = state.context.clock.monotonic() - state.options.settings.queueIdleSeconds * 1000;
   for (const queue of allQueues(state)) {
     if (queue.lastUsedMs < idleSinceMs) attempt(state, () => queue.entries.release());
   }
 }
 
-function reportPulls({ context, options, counters }: HostState): void {
+function reportPulls({ context, options, counters, reader }: HostState): void {
+  counters.coldBytes.add(reader.cold.readBytes);
+  reader.cold.readBytes = 0;
   const { found, missed, messages } = counters;
   if (found === 0 && missed === 0) return;
   context.send(options.broker, brokerMessages.pulled, { found, missed, messages });

@@ -3,21 +3,10 @@
  * Started by the host on first use. Invariant: only this actor writes its consume queue, so maxOffset never goes back.
  */
 import type { ConsumeQueue } from '../../store/consume-queue.js';
-import type { PullRequest } from './pull-request.js';
-
-/** A pull that found nothing and waits for an entry that passes its filter, or for its time. */
-export interface HeldPull {
-  readonly queue: Queue;
-  readonly request: PullRequest;
-  /** Monotonic ms at which it is answered with whatever there is. */
-  readonly untilMs: number;
-  /** False once it was answered or its connection closed. */
-  isHeld: boolean;
-  /** An entry that passes has come; answered at the end of the batch. */
-  isWoken: boolean;
-}
+import type { HeldPull } from './held.js';
 
 export class Queue {
+  /** Pulls that wait for a message or for the disk. */
   readonly held = new Set<HeldPull>();
   /** Monotonic ms of the last message or pull. */
   lastUsedMs = 0;

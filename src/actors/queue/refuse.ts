@@ -23,7 +23,7 @@ export function respond(
   send(state, connection, encodeFrame(parts, body));
 }
 
-/** Answers a pull that was held. */
+/** Answers a pull that was held, or read from its frame before. */
 export function refuseHeld(state: HostState, request: PullRequest, code: number, remark: string): void {
   const { opaque, serialization, connection } = request;
   state.counters.requests.error(RequestCode.PULL_MESSAGE, code);

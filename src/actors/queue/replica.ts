@@ -60,12 +60,8 @@ export interface Topic extends TopicReplica {
 export class Replica {
   readonly topics = new NameTable<Topic>();
   readonly groups = new NameTable<Group>();
-  broker: BrokerReplica = {
-    brokerPermission: 6,
-    longPollingEnable: true,
-    shortPollingTimeMills: 1000,
-    slaveReadEnable: false,
-  };
+
+  constructor(public broker: BrokerReplica) {}
 
   setTopic(topic: TopicReplica): void {
     this.topics.set(topic.topic, { ...topic, bytes: Buffer.from(topic.topic) });

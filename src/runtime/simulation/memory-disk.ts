@@ -39,6 +39,8 @@ export class MemoryDisk implements Disk {
   private readonly locked = new Set<Inode>();
   private readonly faults: DiskFault[] = [];
   private readonly handles = new Set<MemoryFile>();
+  /** How often readLater was asked for. */
+  laterReads = 0;
   private capacityBytes: number;
   private usedBytes = 0;
   /** Raised by kills and crashes: older handles and completions are dead. */
@@ -281,6 +283,7 @@ export class MemoryDisk implements Disk {
   }
 
   afterRead(action: () => void): void {
+    this.laterReads++;
     this.options.schedule(this.options.readDelayMs?.() ?? 1, action);
   }
 

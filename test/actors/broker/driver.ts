@@ -13,6 +13,7 @@ import { brokerActor } from '../../../src/actors/broker/broker.js';
 import { brokerMessages } from '../../../src/actors/broker/messages.js';
 import type { BrokerState } from '../../../src/actors/broker/state.js';
 import { connectionMessages, PORT_KIND } from '../../../src/actors/front/connection-messages.js';
+import { queueHostIndex } from '../../../src/actors/front/options.js';
 import { frontMessages } from '../../../src/actors/front/messages.js';
 import { haMessages } from '../../../src/actors/ha/messages.js';
 import { type OffsetSearch, queueMessages } from '../../../src/actors/queue/messages.js';
@@ -22,7 +23,8 @@ import type { Clock } from '../../../src/base/clock.js';
 import { MIB } from '../../../src/base/units.js';
 import { type Command, decodeFrame, encodeFrame, Flag, type FrameParts } from '../../../src/remoting/command.js';
 import { FRAME } from '../../../src/remoting/frame.js';
-import { RequestScan } from '../../../src/remoting/request-scan.js';
+import { RequestCode } from '../../../src/remoting/request-codes.js';
+import { fnv1a, RequestScan } from '../../../src/remoting/request-scan.js';
 import { prng } from '../../../src/base/prng.js';
 import { type ActorDefinition, actor } from '../../../src/runtime/actor.js';
 import type { Directory } from '../../../src/runtime/directory.js';
@@ -193,7 +195,7 @@ export class BrokerDriver {
       front: ACTOR.front,
       broker: ACTOR.broker,
       window,
-      physicalMemoryBytes: 1024 * MIB,
+      physicalMemoryBytes: this.options.physicalMemoryBytes ?? 1024 * MIB,
     };
   }
 
@@ -226,6 +228,11 @@ export class BrokerDriver {
     do {
       while (this.core.turn()) this.onTurn();
     } while (this.servePeers() || this.completeSyncs());
+  }
+
+  /** Handles what has come, while the disk keeps everybody waiting. */
+  turn(): void {
+    while (this.core.turn()) this.onTurn();
   }
 
   private completeSyncs(): boolean {
@@ -333,6 +340,9 @@ export class BrokerDriver {
   }
 
   close(connection: number): void {
+    if (this.options.hasQueueHosts === true) {
+      for (const host of ACTOR.hosts) this.core.send(ACTOR.front, host, connectionMessages.closed, { connection }, 0);
+    }
     this.tell(connectionMessages.closed, { connection });
   }
 
@@ -381,6 +391,19 @@ export class BrokerDriver {
     assert.is(answers.length, 1, `answers to ${code}`);
     assert.is(answers[0]!.command.opaque, opaque);
     return answers[0]!;
+  }
+
+  /** Sends a pull to the queue host that the front would choose; it is handled in the next `settle`. */
+  postPull(connection: number, ext: Readonly<Record<string, string>>): number {
+    const opaque = ++this.opaque;
+    const bytes = encodeFrame({ code: RequestCode.PULL_MESSAGE, opaque, ext }).subarray(FRAME.headerWord);
+    const topic = Buffer.from(ext.topic!);
+    const host = queueHostIndex(fnv1a(topic, 0, topic.length), Number(ext.queueId), ACTOR.hosts.length);
+    const fields = { connection, portKind: PORT_KIND.main, receivedMs: this.clock.now() };
+    const place = this.core.begin(ACTOR.front, ACTOR.hosts[host]!, connectionMessages.frame, fields, 0, bytes.length);
+    place.buffer.set(bytes, place.at);
+    this.core.end(bytes.length);
+    return opaque;
   }
 
   /** What was written to a connection since the last call. */

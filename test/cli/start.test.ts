@@ -235,6 +235,7 @@ for (const [args, text] of [
   [['up', '--nope'], /unknown option '--nope'/],
   [['up', '--topology', '3m'], /2m-2s-sync, 2m-2s-async, 2m-noslave, single/],
   [['up', '--metrics-port', '65536'], /a port is 0 to 65535/],
+  [['up', '--store-max-bytes', '2x'], /a size from 0, as digits with or without k, m, g or t \(64m\) is expected/],
   [['broker'], /required option '-c <file>'/],
 ] as const) {
   usage(`${['hangar', ...args].join(' ')} says what is wrong and exits with 2`, async () => {

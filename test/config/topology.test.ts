@@ -164,6 +164,19 @@ options('--port-offset moves every port, and addresses of own name servers with 
   assert.is(topologyOf(listed).brokers[0]!.settings.namesrvAddr, '127.0.0.1:9881;other:9876');
 });
 
+options("--store-max-bytes is every broker's budget, stronger than their files; small file sizes follow", () => {
+  const files = { namesrv: N, a: master('storeMaxBytes=1g'), b: 'brokerName=b\nlistenPort=2000' };
+  const { brokers } = topologyOf(build(files, { storeMaxBytes: 2 ** 31 }));
+  assert.equal(
+    brokers.map(({ settings }) => [settings.storeMaxBytes, settings.mappedFileSizeCommitLog]),
+    [
+      [2 ** 31, 2 ** 27],
+      [2 ** 31, 2 ** 27],
+    ],
+  );
+  assert.match(errors(build(files, { storeMaxBytes: 1.5 }))[0]!, /--store-max-bytes 1\.5: allowed: whole bytes/);
+});
+
 options('--port-offset beyond the last port is refused with the port', () => {
   const loaded = readPackagedTopology('single', { portOffset: 60_000 }, facts());
   assert.match(errors(loaded)[0]!, /namesrv-a \(remoting\): port 69876 does not exist, ports are 1 to 65535$/);

@@ -65,7 +65,7 @@ export function ensureTopic(
   const known = state.topics.get(name);
   if (known?.config !== undefined) return known;
   return topicNameProblem(name) === undefined
-    ? create(state, topicConfig(name, queueNums, perm, topicSysFlag))
+    ? create(state, topicConfig(name, Math.min(queueNums, QUEUES_PER_TOPIC_MAX), perm, topicSysFlag))
     : undefined;
 }
 

@@ -4,6 +4,7 @@
  * retry topic, which clients fall back to, are held to the same maximum (retryTarget).
  * Source: SendMessageProcessor.asyncConsumerSendMsgBack, handleRetryAndDLQ.
  */
+import { DiskError } from '../../base/disk.js';
 import { messageIdChars, writeMessageId } from '../../message/message-id.js';
 import { PropertyName, PropertyScan, Scanned } from '../../message/properties.js';
 import { appendProperty, copyWithout } from '../../message/property-edit.js';
@@ -14,7 +15,7 @@ import { requests } from '../../remoting/requests.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { maxResponseBytes } from '../../remoting/response-writer.js';
 import { VersionSince } from '../../remoting/version.js';
-import { ensureTopic } from './create-topic.js';
+import { ensureTopic, QUEUES_PER_TOPIC_MAX } from './create-topic.js';
 import { findOrCreateGroup } from './groups.js';
 import { type Answer, fail, LATER, OK, on, type Request } from './processors/answer.js';
 import { findRecord, messageOf, type RecordAt } from './record-at.js';
@@ -67,7 +68,7 @@ function onSendBack(state: BrokerState, header: SendBack, { connection }: Reques
   if ((retry.config!.perm & Perm.WRITE) === 0) {
     return fail(ResponseCode.NO_PERMISSION, `the topic[${retryName}] sending message is forbidden`);
   }
-  const record = findRecord(state, header.offset);
+  const record = recordAt(state, header.offset);
   if (record === undefined) return fail(ResponseCode.SYSTEM_ERROR, `look message by offset failed, ${header.offset}`);
 
   const max = maxTimes(state, header.maxReconsumeTimes, group.retryMaxTimes);
@@ -75,13 +76,24 @@ function onSendBack(state: BrokerState, header: SendBack, { connection }: Reques
   const deadName = deadLetterTopic(header.group);
   const topic = isDead ? ensureTopic(state, deadName, DEAD_LETTER_QUEUES) : retry;
   if (topic === undefined) return topicMissing(deadName);
-  const queues = isDead ? DEAD_LETTER_QUEUES : group.retryQueueNums;
+  const queues = isDead ? DEAD_LETTER_QUEUES : Math.min(group.retryQueueNums, QUEUES_PER_TOPIC_MAX);
   const level = header.delayLevel === 0 ? FIRST_RETRY_LEVEL + record.reconsumeTimes : header.delayLevel;
   const problem = storeCopy(state, record, topic, state.context.random.below(queues), isDead ? 0 : level);
   if (problem !== undefined) return fail(ResponseCode.SYSTEM_ERROR, problem);
   state.counters.sentBack(header.group, isDead);
   answerWritten(state, connection);
   return LATER;
+}
+
+/** The record there; a disk that does not give it is as good as none, and the consumer keeps its message. */
+function recordAt(state: BrokerState, offset: number): RecordAt | undefined {
+  try {
+    return findRecord(state, offset);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    state.context.log.error(`a message that a consumer sent back cannot be read: ${error.message}`, { offset });
+    return undefined;
+  }
 }
 
 /** Stores the copy; Apache's name for what went wrong when it is not. */

@@ -1,5 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { defaultGroupConfig } from '../../../src/actors/broker/group-table.js';
+import { DiskError } from '../../../src/base/disk.js';
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { ResponseCode } from '../../../src/remoting/response-codes.js';
 import type { Command } from '../../../src/remoting/command.js';
@@ -111,6 +113,16 @@ retry('its topic has the queues of the group and both permissions', () => {
   assert.equal([readQueueNums, writeQueueNums, perm], [1, 1, 6]);
 });
 
+retry('has as many queues as a topic may, however many the group asks for', () => {
+  const one = started();
+  const { state } = one.broker;
+  state.groups.set({ ...defaultGroupConfig('G'), retryQueueNums: 2_000_000_000 }, 0);
+  sendBack(one, one.message.offset, { delayLevel: 1 });
+  one.broker.advance(1_000);
+  assert.is(state.topics.get(RETRY)!.config!.writeQueueNums, 65_536);
+  assert.ok(logRecords(one.broker, RETRY)[0]!.queueId < 65_536);
+});
+
 retry('a retry topic without write permission refuses', () => {
   const one = started();
   sendBack(one, one.message.offset);
@@ -219,6 +231,16 @@ refused('any offset where no record begins', () => {
     assert.is(remark, `look message by offset failed, ${offset}`);
   }
   assert.is(logRecords(broker).length, before);
+});
+
+refused('a message that the disk does not give', () => {
+  const one = started();
+  const { reader } = one.broker.state;
+  reader.read = () => {
+    throw new DiskError('EIO', '/store/commitlog/0', 'read');
+  };
+  assert.is(sendBack(one, one.message.offset).code, ResponseCode.SYSTEM_ERROR);
+  assert.ok(one.broker.logged.some((line) => line.includes('sent back cannot be read')));
 });
 
 refused('by a slave, which makes no topic', () => {

@@ -50,8 +50,8 @@ export function loadBrokerConfig(
   source: string,
   options: LoadOptions<BrokerSettings> = {},
 ): Loaded<BrokerConfig> {
-  return loadRole('broker', brokerTable, [FOR_NAME_SERVERS], text, source, options, (settings, say) => {
-    const checked = inMemory(roleName(source), applyBrokerRules(settings, say), say);
+  return loadRole('broker', brokerTable, [FOR_NAME_SERVERS], text, source, options, (settings, say, isGiven) => {
+    const checked = inMemory(roleName(source), applyBrokerRules(settings, say), say, isGiven);
     if (options.inTopology !== true) checkNameServers(checked, say);
     return checked;
   });
@@ -109,7 +109,7 @@ function loadRole<Settings extends object>(
   text: string,
   source: string,
   options: LoadOptions<Settings>,
-  applyRules: (settings: Settings, say: Say) => Settings,
+  applyRules: (settings: Settings, say: Say, isGiven: (key: string) => boolean) => Settings,
 ): Loaded<RoleConfig<Settings>> {
   const facts = options.facts ?? hostFacts();
   const notes = new Notebook(source);
@@ -120,7 +120,11 @@ function loadRole<Settings extends object>(
     // A wrong value has been replaced by the default, about which there is nothing to say.
     if (!notes.hasErrorFor(key)) notes.add(noteKind, given.lines.get(key) ?? 0, key, what);
   };
-  const settings = applyRules(complete(table, kind, facts, options.fallbacks, given.values, options.overrides), say);
+  const settings = applyRules(
+    complete(table, kind, facts, options.fallbacks, given.values, options.overrides),
+    say,
+    (key) => given.lines.has(key),
+  );
   return notes.finish(() => ({
     settings: Object.freeze(settings),
     process: complete<ProcessSettings>(processTable, kind, facts, undefined, given.values, undefined),

@@ -24,8 +24,16 @@ export function memoryDirectory(role: string): string {
 }
 
 /** A broker's settings with the paths of a memory store, if that is what it has. */
-export function inMemory(role: string, settings: BrokerSettings, say: Say): BrokerSettings {
+export function inMemory(
+  role: string,
+  settings: BrokerSettings,
+  say: Say,
+  isGiven: (key: string) => boolean,
+): BrokerSettings {
   if (settings.storeKind !== 'memory') return settings;
+  for (const key of ['storePathRootDir', 'storePathCommitLog']) {
+    if (isGiven(key)) say('warning', key, `${key} has no effect, because storeKind is memory`);
+  }
   if (settings.storeMaxBytes === 0) {
     say('error', 'storeMaxBytes', 'storeMaxBytes=0 is no limit, and storeKind=memory needs one: give the most bytes');
   }

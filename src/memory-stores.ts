@@ -7,7 +7,7 @@ import { threadId } from 'node:worker_threads';
 import { memoryBytesOf } from '../config/memory-store.js';
 import type { Topology } from '../config/topology.js';
 import { systemClock } from './base/clock.js';
-import type { Disk } from './base/disk.js';
+import { type Disk, DiskError } from './base/disk.js';
 import { StartError } from './base/start-error.js';
 import { MIB } from './base/units.js';
 import { MountedDisk } from './runtime/mounted-disk.js';
@@ -19,6 +19,7 @@ const NAMESRV_BYTES = 64 * MIB;
 
 /** This thread must hear that the one which has the lock is dead; so it does not wait for it for ever. */
 const LOCK_LIMIT_MS = 1_000;
+const FORGET_AGAIN_MS = 100;
 
 export class MemoryStores {
   /** For other threads. */
@@ -69,7 +70,17 @@ export class MemoryStores {
 
   /** A thread or job runs no more: what it had open or locked is given back. */
   ended(who: number): void {
-    for (const disk of this.disks) disk.forget(who);
+    for (const disk of this.disks) this.forget(disk, who);
+  }
+
+  private forget(disk: RamDisk, who: number): void {
+    try {
+      disk.forget(who);
+    } catch (error) {
+      if (!(error instanceof DiskError && error.code === 'EBUSY')) throw error;
+      // Another thread died with the lock, and its end is still to be heard of.
+      setTimeout(() => this.forget(disk, who), FORGET_AGAIN_MS).unref();
+    }
   }
 }
 

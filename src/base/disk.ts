@@ -1,6 +1,6 @@
 /**
- * Files and directories as the store and the actors see them. Two implementations: the real one over node:fs and
- * the simulation's in-memory disk that can lose, tear and refuse writes. Paths are absolute.
+ * Files and directories as the store and the actors see them. Three implementations: the real one over node:fs, the
+ * one in shared memory for stores in memory, and the simulation's that can lose, tear and refuse writes. Paths are absolute.
  *
  * Reads and writes are positional and synchronous (microseconds through the page cache); what waits for a device
  * (`syncLater`, `readLater`) runs elsewhere and comes back in a later turn of the calling actor.

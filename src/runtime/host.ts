@@ -28,7 +28,7 @@ export interface HostPlan {
   readonly wiring: Wiring;
   readonly threads: readonly ThreadPlan[];
   readonly io: IoActors | undefined;
-  /** Disks in memory that every thread sees. */
+  /** Disks in memory that every thread with a disk actor sees. */
   readonly ramDisks: readonly RamMount[];
   /** Module that exports the definitions. */
   readonly registryUrl: string;
@@ -54,7 +54,8 @@ class RunningThread {
     onDied: (error: Error, who: number) => void,
   ) {
     const { port1, port2 } = new MessageChannel();
-    const { wiring, registryUrl, io, seed, ramDisks, threads } = plan;
+    const { wiring, registryUrl, io, seed, threads } = plan;
+    const ramDisks = threads[thread]!.disk === undefined ? [] : plan.ramDisks;
     const data: ThreadData = { thread, wiring, registryUrl, io, seed, ramDisks, events: port2, ...threads[thread]! };
     this.worker = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: data,

@@ -200,6 +200,9 @@ inMemory('its paths are names that no disk has, whatever the file says, and it h
     'storeKind=memory\nstorePathRootDir=/data/store',
   );
   assert.is(storeKind, 'memory');
+  assert.equal(notes('storeKind=memory\nstorePathRootDir=/data/store'), [
+    'b.properties:3: storePathRootDir has no effect, because storeKind is memory',
+  ]);
   assert.is(storePathRootDir, '/in-memory/store/b');
   assert.is(storePathCommitLog, '/in-memory/store/b/commitlog');
   assert.is(storeMaxBytes, 256 * 1024 * 1024);

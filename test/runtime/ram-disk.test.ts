@@ -333,6 +333,25 @@ owners('a lock goes with the thread that held it', () => {
   main.lock('/lock').release();
 });
 
+owners(
+  'a thread that ended under the lock stops the others, the main thread for a while, until it is forgotten',
+  () => {
+    const buffers = createRamDisk(MIB, clock);
+    const dead = new RamDisk(buffers, { who: 7, clock, later });
+    dead.writeFile('/f', 'x');
+    const main = new RamDisk(buffers, { who: 1, clock, later, lockLimitMs: 20 });
+    const control = new Int32Array(buffers.control);
+    Atomics.store(control, CONTROL.lock, 1);
+    assert.is(
+      codeOf(() => main.readFile('/f')),
+      'EBUSY',
+    );
+    assert.is(main.forget(7), true);
+    assert.is(main.readFile('/f')?.toString(), 'x');
+    assert.is(Atomics.load(control, CONTROL.lock), 0);
+  },
+);
+
 owners('the place of a thread that ended is free for another', () => {
   const buffers = createRamDisk(MIB, clock);
   const main = new RamDisk(buffers, { who: 1, clock, later });

@@ -353,6 +353,22 @@ owners(
   },
 );
 
+owners('the root directory stays, and no directory goes into itself', () => {
+  const [disk] = disks(MIB, 1) as [RamDisk];
+  disk.makeDirectory('/a/b');
+  for (const [code, call] of [
+    ['EBUSY', () => disk.removeTree('/')],
+    ['EBUSY', () => disk.rename('/', '/a/c')],
+    ['EINVAL', () => disk.rename('/a', '/a/b/c')],
+    ['ENAMETOOLONG', () => disk.makeDirectory(`/${'x'.repeat(256)}`)],
+  ] as const) {
+    assert.is(codeOf(call), code);
+  }
+  assert.equal(disk.list('/'), ['a']);
+  disk.rename('/a/b', '/c');
+  assert.equal([disk.list('/'), disk.list('/a')], [['a', 'c'], []]);
+});
+
 owners('the place of a thread that ended is free for another', () => {
   const buffers = createRamDisk(MIB, clock);
   const main = new RamDisk(buffers, { who: 1, clock, later });

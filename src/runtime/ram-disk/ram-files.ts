@@ -122,6 +122,7 @@ export class RamFiles {
 
   /** Takes a file, or a directory with everything below it, out of the tree. */
   removeTree(node: number): void {
+    if (node === ROOT) throw new DiskError('EBUSY', '/', 'remove tree', 'the root directory');
     const { nodes } = this;
     for (let child = nodes.get(node, NODE.firstChild); child !== NONE; child = nodes.get(node, NODE.firstChild)) {
       this.removeTree(child);
@@ -147,6 +148,7 @@ export class RamFiles {
   rename(from: string, to: string): void {
     const node = this.find(from);
     if (node === NONE) throw new DiskError('ENOENT', from, 'rename');
+    if (node === ROOT) throw new DiskError('EBUSY', from, 'rename', 'the root directory');
     const [parent, name] = this.placeOf(to, 'rename');
     const replaced = this.nodes.find(parent, name);
     if (replaced === node) return;

@@ -75,6 +75,8 @@ export interface DiskFile {
   sync(): void;
   /** fdatasync on an I/O thread. `done` runs in a later turn; an error means that nothing since the last sync is promised. */
   syncLater(done: (error: DiskError | undefined) => void): void;
+  /** How long a sync of this file has usually taken lately; 0 before the first. */
+  readonly usualSyncMs: number;
   close(): void;
 }
 

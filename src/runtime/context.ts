@@ -135,6 +135,9 @@ export class ActorContext implements Context {
               if (!this.isReleased) core.complete(self, () => done(error));
             });
           },
+          get usualSyncMs() {
+            return file.usualSyncMs;
+          },
           close: () => {
             files.delete(tracked);
             file.close();

@@ -127,7 +127,25 @@ export class NodeDisk implements Disk {
   }
 }
 
+/** How long the latest syncs of a file took. The median says it: any of them may have waited for a processor. */
+class SyncTimes {
+  private readonly latestMs = new Float64Array(9);
+  private readonly sorted = new Float64Array(9);
+  private next = 0;
+
+  add(ms: number): void {
+    this.latestMs[this.next] = ms;
+    this.next = (this.next + 1) % this.latestMs.length;
+  }
+
+  get medianMs(): number {
+    this.sorted.set(this.latestMs);
+    return this.sorted.sort()[this.sorted.length >> 1]!;
+  }
+}
+
 class NodeFile implements DiskFile {
+  private readonly syncTimes = new SyncTimes();
   private closed = false;
   /** Syncs and reads elsewhere. */
   private inFlight = 0;
@@ -213,13 +231,21 @@ class NodeFile implements DiskFile {
 
   sync(): void {
     this.mustBeOpen('sync');
+    const beganMs = performance.now();
     attempt('sync', this.path, () => fs.fdatasyncSync(this.fd));
+    this.syncTimes.add(performance.now() - beganMs);
+  }
+
+  get usualSyncMs(): number {
+    return this.syncTimes.medianMs;
   }
 
   syncLater(done: (error: DiskError | undefined) => void): void {
     this.mustBeOpen('sync');
     this.inFlight++;
+    const beganMs = performance.now();
     this.syncThread(this.fd, (errorCode) => {
+      this.syncTimes.add(performance.now() - beganMs);
       this.inFlight--;
       this.closeIfIdle();
       done(errorCode === undefined ? undefined : new DiskError(errorCode, this.path, 'sync'));

@@ -74,9 +74,14 @@ export class ConsumeQueueFiles {
     return position - (position % this.fileBytes);
   }
 
-  /** `length` bytes at `position`, all in one file that exists. */
+  /** `length` bytes at `position`, all in one file; 0 when somebody has removed it. */
   read(target: Uint8Array, start: number, length: number, position: number): number {
-    return this.files.use(this.fileAt(position)).read(target, start, length, position % this.fileBytes);
+    try {
+      return this.files.use(this.fileAt(position)).read(target, start, length, position % this.fileBytes);
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'ENOENT') return 0;
+      throw error;
+    }
   }
 
   /** `length` bytes at `position`, all in one file, which is made if it would be the next. */

@@ -146,14 +146,20 @@ export class ConsumeQueue implements Buffered {
     const bytes = Math.min(maxEntries * ENTRY.bytes, inFile, this.written + this.bufferedBytes - position);
     const writtenBytes = Math.min(bytes, Math.max(0, this.written - position));
     if (writtenBytes > 0) {
-      const got = this.files.read(target, at, writtenBytes, position);
-      invariant(got === writtenBytes, 'a consume queue file has its full size', position, got);
+      // Only a file that was removed under the broker has less: nothing is there, until its messages are gone, too.
+      if (this.files.read(target, at, writtenBytes, position) < writtenBytes) return 0;
     }
     const bufferedBytes = bytes - writtenBytes;
     if (bufferedBytes > 0) {
       copyBytes(this.buffer!, position + writtenBytes - this.written, bufferedBytes, target, at + writtenBytes);
     }
     return bytes / ENTRY.bytes;
+  }
+
+  /** Queue offset at which the file behind that of `queueOffset` begins. Source: ConsumeQueue.rollNextFile. */
+  nextFileOffset(queueOffset: number): number {
+    const entriesPerFile = this.files.fileBytes / ENTRY.bytes;
+    return queueOffset - (queueOffset % entriesPerFile) + entriesPerFile;
   }
 
   /**

@@ -172,6 +172,17 @@ appending('entries can be read before and after they are written out', () => {
   assert.equal(offsetsFrom(queue, 3, 800), range(3, 8), 'half from the file, half from the buffer');
 });
 
+appending('where somebody has removed a file a read finds nothing, and knows where the next file begins', () => {
+  const { disk } = simulatedDisk();
+  const queue = open(disk);
+  queue.append(entries(0, 30), 0, 30, 0);
+  queue.release();
+  disk.remove(`${DIRECTORY}/${String(0).padStart(20, '0')}`);
+  assert.equal(offsetsFrom(queue, 3, 800), []);
+  assert.is(queue.nextFileOffset(3), PER_FILE);
+  assert.equal(offsetsFrom(queue, PER_FILE, 800), range(20, 30));
+});
+
 appending('a read ends with the file, at maxOffset, and outside of the queue', () => {
   const { disk } = simulatedDisk();
   const queue = open(disk);
@@ -596,6 +607,7 @@ function forgetfulDisk(): Disk {
     setModified: () => {},
     sync: () => {},
     syncLater: (done) => done(undefined),
+    usualSyncMs: 0,
     close: () => {},
   });
   return Object.assign(Object.create(disk) as Disk, {

@@ -18,8 +18,8 @@ interface Setup {
   readonly failures: string[];
 }
 
-function setUp(policy: FlushPolicy): Setup {
-  const simulated = simulatedDisk({ syncDelayMs: 2 });
+function setUp(policy: FlushPolicy, usualSyncMs = 100): Setup {
+  const simulated = simulatedDisk({ syncDelayMs: 2, usualSyncMs });
   const window = LogWindow.create(512 * KIB, 32 * KIB, { shared: false });
   const log = CommitLog.open(simulated.disk, { directory: '/log', fileBytes: FILE_BYTES, startAt: 0, window });
   const flushed: number[] = [];
@@ -55,6 +55,33 @@ sync('one sync covers what was written before it began; the next covers all that
   assert.equal(flushed, [first, log.endOffset]);
   assert.is(flusher.syncs, 2);
   assert.not(flusher.isInFlight);
+});
+
+sync('a quick device is waited for in place, across files, and its failure is final, too', () => {
+  const { simulated, log, flusher, flushed, failures } = setUp(SYNC, 0.3);
+  put(log, 100);
+  flusher.request();
+  assert.equal(flushed, [log.endOffset]);
+  assert.not(flusher.isInFlight);
+  for (let i = 0; i < 4; i++) put(log, 20 * KIB);
+  flusher.request();
+  assert.is(log.flushedOffset, log.endOffset);
+  assert.is(flusher.syncs, 3, 'one sync a file');
+  flusher.request();
+  assert.is(flusher.syncs, 3);
+  simulated.disk.inject({ operation: 'sync', pathPart: '/log', code: 'EIO', times: 1 });
+  put(log, 100);
+  flusher.request();
+  assert.equal(failures, ['EIO']);
+  flusher.request();
+  assert.is(flusher.syncs, 3);
+});
+
+sync('ASYNC_FLUSH never waits in place', () => {
+  const { log, flusher } = setUp(ASYNC, 0.3);
+  put(log, 20 * KIB);
+  flusher.tick(0);
+  assert.ok(flusher.isInFlight);
 });
 
 sync('does nothing without anything new', () => {

@@ -23,7 +23,7 @@ export interface SimulatedDisk {
 }
 
 export function simulatedDisk(
-  options: { seed?: number; capacityBytes?: number; syncDelayMs?: number } = {},
+  options: { seed?: number; capacityBytes?: number; syncDelayMs?: number; usualSyncMs?: number } = {},
 ): SimulatedDisk {
   let now = START_MS;
   const due: { readonly at: number; readonly action: () => void }[] = [];
@@ -32,6 +32,7 @@ export function simulatedDisk(
     clock,
     schedule: (delayMs, action) => due.push({ at: now + delayMs, action }),
     syncDelayMs: () => options.syncDelayMs ?? 1,
+    usualSyncMs: () => options.usualSyncMs ?? 100,
     ...(options.capacityBytes === undefined ? {} : { capacityBytes: options.capacityBytes }),
   });
   const advance = (ms: number): void => {

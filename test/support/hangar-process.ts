@@ -11,7 +11,7 @@ export const START_MS = 20_000;
 export const STOP_MS = 5_000;
 
 /** dist/test/support -> dist/src/cli.js, whatever the build directory is called. */
-const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.js');
+export const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.js');
 
 const directories = new Set<string>();
 process.on('exit', () => {
@@ -46,7 +46,11 @@ export interface HangarUp {
 
 /** `hangar up`, ready. The arguments say where: as a rule `--ephemeral --store DIR`. */
 export async function up(...args: readonly string[]): Promise<HangarUp> {
-  const child = startHangar(['up', ...args]);
+  return await whenUp(startHangar(['up', ...args]));
+}
+
+/** The same for a process that was just started, however. */
+export async function whenUp(child: Child): Promise<HangarUp> {
   try {
     const ready = await child.waitForOutput(/^hangar is ready: namesrv=(\S+) metrics=(\S+)$/m, START_MS);
     const nameServers = ready[1]!.split(';');

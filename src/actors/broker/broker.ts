@@ -414,7 +414,6 @@ function endOfBatch(state: BrokerState): void {
     if (log.writeOut()) {
       state.flushMarks.written(log.writtenOffset, state.storeTimestamp());
       tellHa(state);
-      if (settings.flushDiskType === 'SYNC_FLUSH') state.flusher.request();
     } else {
       refuseUnwritten(state);
     }
@@ -422,7 +421,10 @@ function endOfBatch(state: BrokerState): void {
   }
   state.replication.endOfBatch(state);
   if (log.writtenOffset === log.endOffset) dispatcher.flush();
-  if (state.isSlave && log.flushedOffset < log.writtenOffset) onFollowed(state);
+  if (log.flushedOffset < log.writtenOffset) {
+    if (state.isSlave) onFollowed(state);
+    else if (settings.flushDiskType === 'SYNC_FLUSH') state.flusher.request();
+  }
   state.replication.catchUp(state);
   releaseAnswers(state);
   state.files.flush(state);

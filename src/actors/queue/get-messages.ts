@@ -75,7 +75,7 @@ export class Selection {
 
     const wanted = Math.min(SCANNED_ENTRIES_MAX, Math.max(SCANNED_ENTRIES_MIN, maxMessages));
     const count = queue.read(offset, wanted, this.scratch, 0);
-    if (count === 0) return this.none('OFFSET_FOUND_NULL', maxOffset);
+    if (count === 0) return this.none('OFFSET_FOUND_NULL', Math.min(maxOffset, queue.nextFileOffset(offset)));
     this.status = 'NO_MATCHED_MESSAGE';
     const memoryBytes = (this.physicalMemoryBytes * this.limits.accessMessageInMemoryMaxRatio) / 100;
     let lastOffset = 0;

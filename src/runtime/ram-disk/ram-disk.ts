@@ -299,6 +299,8 @@ class RamFile implements DiskFile {
     this.mustBeOpen('sync');
   }
 
+  readonly usualSyncMs = 0;
+
   syncLater(done: (error: DiskError | undefined) => void): void {
     this.mustBeOpen('sync');
     this.disk.later(() => done(undefined));

@@ -15,6 +15,8 @@ export interface MemoryDiskOptions {
   readonly schedule: (delayMs: number, action: () => void) => void;
   /** How long each syncLater takes; 1 ms if not given. */
   readonly syncDelayMs?: () => number;
+  /** What files say of it; 100 ms if not given, so that nobody waits in place. */
+  readonly usualSyncMs?: () => number;
   /** How long each readLater takes; 1 ms if not given. */
   readonly readDelayMs?: () => number;
   /** Bytes of data pages, holes free, before ENOSPC; no limit if not given. */
@@ -278,6 +280,10 @@ export class MemoryDisk implements Disk {
     if (code !== undefined) throw new DiskError(code, path, operation, 'injected');
   }
 
+  get usualSyncMs(): number {
+    return this.options.usualSyncMs?.() ?? 100;
+  }
+
   later(action: () => void): void {
     this.options.schedule(this.options.syncDelayMs?.() ?? 1, action);
   }
@@ -376,6 +382,10 @@ class MemoryFile implements DiskFile {
     }
     this.inode.endSync(this.inode.beginSync(), 'failed');
     throw new DiskError(code, this.path, 'sync', 'injected');
+  }
+
+  get usualSyncMs(): number {
+    return this.disk.usualSyncMs;
   }
 
   syncLater(done: (error: DiskError | undefined) => void): void {

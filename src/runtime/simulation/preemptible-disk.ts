@@ -25,6 +25,9 @@ export function preemptibleDisk(disk: Disk, yieldNow: () => void): Disk {
       inner.sync();
     },
     syncLater: (done) => inner.syncLater(done),
+    get usualSyncMs() {
+      return inner.usualSyncMs;
+    },
     close: () => inner.close(),
   });
   return {

@@ -30,10 +30,12 @@ export class SimProcess {
     private readonly world: World & { nextOwner(): number },
     private readonly random: Prng,
   ) {
+    const areSyncsQuick = random.chance(0.5);
     this.disk = new MemoryDisk({
       clock: world.time,
       schedule: (delayMs, action) => world.time.after(delayMs, action),
       readDelayMs: () => READ_MS.fromMs + random.unit() * (READ_MS.toMs - READ_MS.fromMs),
+      usualSyncMs: () => (areSyncsQuick ? 0.2 : 100),
       syncDelayMs: () => this.syncTimes.fromMs + random.unit() * (this.syncTimes.toMs - this.syncTimes.fromMs),
     });
   }

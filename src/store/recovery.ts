@@ -51,6 +51,7 @@ import {
   storePath,
 } from './store-directory.js';
 import { takeTail } from './tail-from-copy.js';
+import { markUnsynced, writeUnsyncedAgain } from './unsynced-mark.js';
 
 export { createAbortFile, lockStore, removeAbortFile } from './store-directory.js';
 
@@ -188,6 +189,7 @@ class Recovery {
     this.wasSynced = isLogSynced(disk, rootDirectory);
     const isCut = isTailCut(disk, rootDirectory);
     this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes, isTailCut: isCut });
+    writeUnsyncedAgain(disk, rootDirectory, this.log);
     this.scanner = new LogScanner({ fileBytes, delayLevelsMs });
     this.remains = new RemainsFinder(this.log, this.scanner);
     this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
@@ -463,7 +465,12 @@ class Recovery {
   }
 
   private sync(from: number, to: number): void {
-    this.log.sync(from, to);
+    try {
+      this.log.sync(from, to);
+    } catch (error) {
+      markUnsynced(this.disk, this.options.rootDirectory, from);
+      throw error;
+    }
     this.queues.sync();
     this.index?.sync();
     if (this.index !== undefined) this.checkpoint.indexTimestamp = this.index.fullTimestamp;

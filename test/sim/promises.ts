@@ -136,7 +136,7 @@ export const FAULTS = {
     comesBack: false,
   },
   syncError: {
-    row: 'fdatasync fails, later power loss',
+    row: 'fdatasync fails, perhaps a restart, later power loss',
     strike: async (scene) => {
       const { cluster, simulation } = scene;
       const role = simulation.random.pick(MASTERS);
@@ -144,6 +144,12 @@ export const FAULTS = {
       cluster.process.disk.inject({ operation: 'sync', pathPart: `${pathPart}/`, code: 'EIO', times: 1 });
       await simulation.runFor(500 + simulation.random.unit() * 1_500);
       cluster.process.disk.clearFaults();
+      if (simulation.random.chance(0.5)) {
+        cluster.kill();
+        cluster.process.begin();
+        await simulation.runUntil('the cluster is up', () => cluster.process.isUp, 120_000);
+        await simulation.runFor(simulation.random.unit() * 3_000);
+      }
       cluster.powerLoss();
     },
     survivor: onMaster,

@@ -168,7 +168,7 @@ class Campaign {
     else if (random.chance(0.5)) disk.setCapacity(ROOMY_BYTES);
     if (random.chance(character.syncErrorOdds)) {
       this.report.syncErrors++;
-      const pathPart = random.pick(['consumequeue', 'index']);
+      const pathPart = random.pick(['commitlog', 'consumequeue', 'index']);
       disk.inject({ operation: 'sync', pathPart, code: 'EIO', times: 1 });
     }
     for (let count = random.below(5); count > 0; count--) {

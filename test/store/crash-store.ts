@@ -4,7 +4,7 @@
  * have answered.
  */
 import type { Clock } from '../../src/base/clock.js';
-import type { Disk, DiskError } from '../../src/base/disk.js';
+import { type Disk, DiskError } from '../../src/base/disk.js';
 import { KIB } from '../../src/base/units.js';
 import { FlushMarks } from '../../src/actors/broker/flush-marks.js';
 import { IndexKeys } from '../../src/message/index-keys.js';
@@ -22,6 +22,7 @@ import { LogFlusher } from '../../src/store/log-flusher.js';
 import { LogWindow } from '../../src/store/log-window.js';
 import type { RecoveredStore, RecoverOptions } from '../../src/store/recovery.js';
 import { createAbortFile, removeAbortFile, storePath } from '../../src/store/store-directory.js';
+import { markUnsynced } from '../../src/store/unsynced-mark.js';
 import { encodeRecord, sizeOf, type TestMessage } from './support.js';
 
 /** What a flush mode makes of an answer. */
@@ -115,7 +116,7 @@ export class CrashStore {
           promised.flushed = offset;
           this.checkpoint.logTimestamp = this.marks.flushed(offset, this.checkpoint.logTimestamp);
         },
-        onFailed: () => undefined,
+        onFailed: () => this.leaveMark(),
       },
     );
     this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
@@ -261,8 +262,21 @@ export class CrashStore {
     return true;
   }
 
-  /** An orderly stop. */
+  /** An orderly stop; after a DiskError the store is recovered at the next start. */
   close(): void {
+    try {
+      this.closeInOrder();
+    } catch (error) {
+      if (error instanceof DiskError) this.leaveMark();
+      throw error;
+    }
+  }
+
+  private leaveMark(): void {
+    markUnsynced(this.disk, this.options.recover.rootDirectory, this.log.flushedOffset);
+  }
+
+  private closeInOrder(): void {
     this.endOfTurn();
     for (const { entries } of this.queues.values()) entries.sync();
     this.cache.syncDirectories();

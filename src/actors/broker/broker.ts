@@ -27,6 +27,7 @@ import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
 import type { RecoveredStore } from '../../store/recovery.js';
 import { createAbortFile, removeAbortFile, storePath } from '../../store/store-directory.js';
+import { markUnsynced } from '../../store/unsynced-mark.js';
 import { frontMessages } from '../front/messages.js';
 import { haMessages } from '../ha/messages.js';
 import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
@@ -150,6 +151,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
       },
       onFailed: (error) => {
         state.faults.failed('flush', diskErrorFacts(error));
+        leaveMark(state);
         context.touch();
       },
     },
@@ -497,7 +499,19 @@ function finishClose(state: BrokerState, isSynced: boolean, done: () => void): v
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     // The abort file stays, so the next start recovers what could not be written now.
+    leaveMark(state);
     context.log.error(`the store was not closed cleanly, the next start recovers it: ${withRemedy(error)}`);
   }
   done();
+}
+
+/** The next start writes again what a sync that failed may have given up. */
+function leaveMark({ context, settings, log }: BrokerState): void {
+  try {
+    markUnsynced(context.disk, settings.storePathRootDir, log.flushedOffset);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const remedy = 'after a power loss, check the store with `hangar store check`';
+    context.log.error(`what was not synced cannot be marked (${error.message}): ${remedy}`);
+  }
 }

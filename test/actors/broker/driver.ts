@@ -62,7 +62,7 @@ export interface Told {
   readonly bytes: Buffer;
 }
 
-function recorder(messages: MessageTable): ActorDefinition<Told[], MessageTable, Told[]> {
+export function recorder(messages: MessageTable): ActorDefinition<Told[], MessageTable, Told[]> {
   const on = Object.keys(messages).map((kind) => [
     kind,
     (told: Told[], { source: _s, key: _k, buffer, view: _v, start, end, value, ...fields }: Record<string, never>) => {

@@ -13,7 +13,6 @@ import {
   assertFoundByKey,
   assertKept,
   assertTablesKept,
-  maxOffset,
   type Contents,
   contentsOf,
   queuesSynced,
@@ -178,11 +177,7 @@ life.step(
       assertTablesKept(tables, await tablesOf(client));
       await assertFoundByKey(client, recordsIn(contents), readIndexFiles(home.store, SIZES.indexSlots).length);
       await untilDelivered(client, Level.SOON);
-      assert.equal(await commitOpen(client, async () => (await maxOffset(client, ORDERS)) >= 6), [
-        'pay-2',
-        'pay-5',
-        'pay-8',
-      ]);
+      await commitOpen(client, ['pay-2', 'pay-5', 'pay-8']);
       sent.push(...(await fill(client, 5, MESSAGES)));
       contents = await contentsWith(client, QUEUES, sent);
       tables = await tablesOf(client);

@@ -33,7 +33,7 @@ export interface OpenStore {
 }
 
 export class StoreHome {
-  readonly directory = mkdtempSync(join(tmpdir(), 'hangar-store-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'hangar-interop-store-'));
   private current: OpenStore | undefined;
 
   private constructor(

@@ -1,7 +1,7 @@
 /** Transactions in a store: half messages over the wire, their end, and answers to the broker's questions. */
 import { Code, type RemotingClient, sendFields } from '../../support/remoting-client.js';
 import { until } from './process.js';
-import { ask } from './store-contents.js';
+import { ask, contentsOf, recordsIn } from './store-contents.js';
 import { readLog, readQueueRecords, type StoredRecord } from './store-files.js';
 import { propertyText } from './store-filling.js';
 
@@ -17,6 +17,7 @@ const HEARTBEAT = 34;
 const END_TRANSACTION = 37;
 const CHECK_TRANSACTION = 39;
 const CHECKED_MS = 30_000;
+const PAYMENT = /pay-\d+/;
 /** Characters of a message id before the physical offset, with an IPv4 host. */
 const ID_HOST_CHARS = 16;
 
@@ -43,15 +44,21 @@ export async function transact(client: RemotingClient, n: number, outcome: numbe
   });
 }
 
-/** As a producer of the group: commits what the broker asks for until `isDone`; the bodies of what it asked for. */
-export async function commitOpen(client: RemotingClient, isDone: () => Promise<boolean>): Promise<string[]> {
+/** What is in the real topic; one that was asked for twice in a row may be there twice. */
+export async function committed(client: RemotingClient): Promise<Set<string>> {
+  const records = recordsIn(await contentsOf(client, [{ topic: ORDERS, queueId: 0 }]));
+  return new Set(records.map(({ body }) => PAYMENT.exec(body.toString('latin1'))![0]));
+}
+
+/** As a producer of the group: commits what the broker asks for, until each of these has been asked for and is committed. */
+export async function commitOpen(client: RemotingClient, wanted: readonly string[]): Promise<void> {
   const beat = { clientID: 'payer', consumerDataSet: [], producerDataSet: [{ groupName: TRANSACTION_GROUP }] };
   await ask(client, HEARTBEAT, {}, Buffer.from(JSON.stringify(beat)));
   const asked = new Set<string>();
   await until('open transactions are asked for and committed', CHECKED_MS, async () => {
     for (const { code, fields, body } of client.unasked.splice(0)) {
       if (code !== CHECK_TRANSACTION) continue;
-      asked.add(/pay-\d+/.exec(body.toString('latin1'))![0]);
+      asked.add(PAYMENT.exec(body.toString('latin1'))![0]);
       const { tranStateTableOffset, commitLogOffset, msgId, transactionId } = fields;
       client.oneWay(END_TRANSACTION, {
         producerGroup: TRANSACTION_GROUP,
@@ -63,9 +70,9 @@ export async function commitOpen(client: RemotingClient, isDone: () => Promise<b
         transactionId: transactionId!,
       });
     }
-    return (await isDone()) ? true : undefined;
+    const found = await committed(client);
+    return wanted.every((id) => asked.has(id) && found.has(id)) ? true : undefined;
   });
-  return [...asked].sort();
 }
 
 /** Half and op messages, by way of their queues. */

@@ -6,7 +6,7 @@
 import { KIB } from '../../base/units.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { arrived } from '../../store/cold-reads.js';
-import { hold } from './held.js';
+import { hasRoomForTags, hold } from './held.js';
 import type { HostState } from './host-state.js';
 import type { PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
@@ -39,7 +39,7 @@ export function waitsForBytes(state: HostState, queue: Queue, request: PullReque
     if (isDense) readAhead(state, count, request.connection);
     return false;
   }
-  if (state.coldCount >= COLD_PULLS_MAX) {
+  if (state.coldCount >= COLD_PULLS_MAX || !hasRoomForTags(state, request)) {
     refuseHeld(state, request, ResponseCode.SYSTEM_BUSY, TOO_MANY);
     return true;
   }

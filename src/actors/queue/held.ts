@@ -5,6 +5,9 @@ import type { HostState } from './host-state.js';
 import { PullFlag, type PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
 
+/** Tags that the pulls of a host may have brought along, about 40 bytes each. */
+const HELD_TAGS_MAX = 1_000_000;
+
 /** Answered at the end of the batch in which what it waits for has come, or its time is over. */
 export class HeldPull implements Waiter {
   /** False once it was answered or its connection closed. */
@@ -72,8 +75,12 @@ export function release(state: HostState, held: HeldPull): void {
 }
 
 /** Tags of a heartbeat are kept once for the group, those that the pull brings along with the pull. */
-export function ownTags(request: PullRequest): number {
+function ownTags(request: PullRequest): number {
   return request.has(PullFlag.SUBSCRIPTION) ? (request.codes?.size ?? 0) : 0;
+}
+
+export function hasRoomForTags(state: HostState, request: PullRequest): boolean {
+  return state.heldTags + ownTags(request) <= HELD_TAGS_MAX;
 }
 
 function count(state: HostState, { waitsFor, request }: HeldPull, by: 1 | -1): void {

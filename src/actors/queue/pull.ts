@@ -10,7 +10,7 @@ import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
 import { waitsForBytes } from './cold-pulls.js';
 import type { GetStatus } from './get-messages.js';
-import { type HeldPull, hold, ownTags, release } from './held.js';
+import { type HeldPull, hasRoomForTags, hold, release } from './held.js';
 import type { HostState } from './host-state.js';
 import { codesOfText, PullFlag, PullKey, type PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
@@ -30,8 +30,6 @@ const HEADER_BYTES_MAX = maxResponseBytes(4, 4 * INTEGER_FIELD_BYTES, 'MESSAGE_W
 
 /** Of the tags that a pull brings along: reading them takes a broker's thread some milliseconds. */
 const SUBSCRIPTION_BYTES_MAX = 64 * KIB;
-/** Tags that the held pulls of a host may have brought along, about 40 bytes each. */
-const HELD_TAGS_MAX = 1_000_000;
 
 /** A pull names something the replica does not know: 'later' if it may know it in a moment. */
 type Checked = 'ok' | 'answered' | 'later';
@@ -204,7 +202,7 @@ function select(state: HostState, queue: Queue, request: PullRequest, inMemory?:
 /** Parks the pull; false when the bound is reached: it is answered with nothing at once. */
 function holdForMessages(state: HostState, queue: Queue, request: PullRequest): boolean {
   const { settings } = state.options;
-  if (state.heldCount >= settings.pullHoldMax || state.heldTags + ownTags(request) > HELD_TAGS_MAX) return false;
+  if (state.heldCount >= settings.pullHoldMax || !hasRoomForTags(state, request)) return false;
   const { longPollingEnable, shortPollingTimeMills } = state.replica.broker;
   const forMs = longPollingEnable ? request.suspendTimeoutMs : shortPollingTimeMills;
   hold(state, queue, request, 'message', state.context.clock.monotonic() + forMs);

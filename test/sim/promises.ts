@@ -214,9 +214,10 @@ export async function runCell(
 ): Promise<PromiseReport> {
   const simulation = new Simulation(seed);
   const { random } = simulation;
-  const cluster = await SimCluster.create(simulation, { ...drawShape(random), flush, replication });
+  const workers = random.pick([1, 2, 4]);
+  const cluster = await SimCluster.create(simulation, { ...drawShape(random), workers, flush, replication });
   const forMs = random.pick([800, 3_000, 25_000]);
-  const load = { messages: random.pick([200, 600]), burstMs: random.pick([1, 100]), forMs };
+  const load = { messages: random.pick([100, 400]), burstMs: random.pick([10, 100]), forMs };
   const world = new World(simulation, cluster, new Ledger(cluster), ['Orders', 'Payments'], load);
   const scene: Scene = { world, simulation, cluster, struckMs: 0 };
   const fault: Fault = FAULTS[name];

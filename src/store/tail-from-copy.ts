@@ -6,8 +6,8 @@
  *     master  ...........|E                    before E both are compared; a copy of another history is left alone
  *     slave   ...........|=====|S              records from E to S, each checked, are appended to the master's log
  *
- * The slave may be recovering itself meanwhile: it only removes what is no record. A log without messages takes nothing:
- * somebody emptied it.
+ * The slave may be recovering itself meanwhile: it only removes what is no record. A log without files takes nothing:
+ * somebody emptied it. One whose first file is there and empty lost all that it had.
  */
 import { type Disk, DiskError } from '../base/disk.js';
 import { KIB, MIB } from '../base/units.js';
@@ -39,6 +39,7 @@ export function takeTail(disk: Disk, options: RecoverOptions, copyDirectory: str
 }
 
 function isSameBefore(log: LogFiles, copy: LogBytes, end: number): boolean {
+  if (end === 0) return true;
   const length = Math.min(COMPARED_BYTES, end - log.minOffset);
   const own = Buffer.alloc(length);
   const other = Buffer.alloc(length);

@@ -36,6 +36,18 @@ tail('over several files, and put into the queues', () => {
   assert.equal(recoverMaster(disk).problems, [], 'once');
 });
 
+tail('all of it, when nothing was left in the first file', () => {
+  const { disk } = simulatedDisk();
+  killed(disk, MASTER, 1);
+  const file = disk.open(`${storePath.commitLog(MASTER)}/${'0'.repeat(20)}`);
+  const bytes = file.size();
+  file.truncate(0);
+  file.truncate(bytes);
+  file.close();
+  killed(disk, SLAVE, 6);
+  assert.is(checkStore(disk, recoverMaster(disk), MASTER).bodies.size, 6);
+});
+
 tail('up to the first thing that is no record', () => {
   const { disk } = simulatedDisk();
   killed(disk, MASTER, 2);

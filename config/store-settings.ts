@@ -207,9 +207,9 @@ export const storeSettings = {
     allowed: 'host:port',
     parse: (value: string) => (value === '' || parseAddress(value) !== undefined ? value : undefined),
   },
-  haSendHeartbeatInterval: millis(5000, effective, 'Silence after which a heartbeat is sent.'),
-  haHousekeepingInterval: millis(20_000, effective, 'Silence after which a connection is closed.'),
-  haTransferBatchSize: bytes(32_768, effective, 'Most bytes that are sent to a slave at once.', { min: 1 }),
+  haSendHeartbeatInterval: millis(5000, effective, 'Silence after which a heartbeat is sent.', { live: true }),
+  haHousekeepingInterval: millis(20_000, effective, 'Silence after which a connection is closed.', { live: true }),
+  haTransferBatchSize: bytes(32_768, effective, 'Most bytes that are sent to a slave at once.', { min: 1, live: true }),
   duplicationEnable: flag(false, without('nothing in Apache confirms duplicates'), 'Dispatch what duplicates confirm.'),
 
   // Delay schedule.

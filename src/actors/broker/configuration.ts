@@ -10,6 +10,8 @@ import { renderBrokerSettings, updateBrokerSettings } from '../../../config/upda
 import { DiskError, replaceFile } from '../../base/disk.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import type { Context } from '../../runtime/actor.js';
+import { haMessages } from '../ha/messages.js';
+import { streamSettings } from '../ha/options.js';
 import { topicsChanged } from './create-topic.js';
 import { checkDisk } from './disk-check.js';
 import { type DataVersion, firstVersion, nextVersion } from './data-version.js';
@@ -66,6 +68,7 @@ export class Configuration {
     state.settings = settings;
     checkDisk(state);
     pushBroker(state);
+    this.context.send(state.options.ha, haMessages.settings, { ...streamSettings(settings) });
     if (settings.brokerPermission !== permission) topicsChanged(state);
   }
 

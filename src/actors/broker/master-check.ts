@@ -21,6 +21,7 @@ import type { BrokerState } from './state.js';
 
 const TIMEOUT_MS = 3_000;
 const NO_BODY = Buffer.alloc(0);
+const REMEDY = "move the slave's store away to copy everything again";
 /** Answers that a master gives when it has no such message. */
 type Next = (body: Buffer, code: number) => void;
 
@@ -38,9 +39,9 @@ export function checkMaster(state: BrokerState, done: (problem: string) => void)
     const sizeProblem = fileSizeProblem(state, configuration);
     if (sizeProblem !== undefined) return done(sizeProblem);
     ask(RequestCode.GET_BROKER_RUNTIME_INFO, {}, (info) => {
-      const rangeProblem = logRangeProblem(state, info);
-      if (rangeProblem !== undefined) return done(rangeProblem);
       const { lastRecordOffset: offset } = state.replication;
+      const rangeProblem = logRangeProblem(state, info, offset);
+      if (rangeProblem !== undefined) return done(rangeProblem);
       if (offset < 0) return done('');
       const ext = encodeHeader(requests.viewMessageById.header, { offset });
       ask(RequestCode.VIEW_MESSAGE_BY_ID, ext, (record, code) => done(recordProblem(state, offset, record, code)));
@@ -55,13 +56,17 @@ function fileSizeProblem({ settings }: BrokerState, configuration: Buffer): stri
   return `the master's ${key} is ${theirs}, the own one ${settings.mappedFileSizeCommitLog}: set it to the master's and start with an empty store`;
 }
 
-function logRangeProblem({ log }: BrokerState, info: Buffer): string | undefined {
+function logRangeProblem({ log }: BrokerState, info: Buffer, lastRecord: number): string | undefined {
   const decoded = decodeBody(kvTable, info);
   if (decoded instanceof BodyProblem) return `the master's answer cannot be read: ${decoded.text}`;
   const min = Number(decoded.table.get('commitLogMinOffset') ?? Number.NaN);
   const end = Number(decoded.table.get('commitLogMaxOffset') ?? Number.NaN);
   if (Number.isNaN(min) || Number.isNaN(end)) return 'the master does not say where its log begins and ends';
-  return joinProblem(log.endOffset, Math.max(0, min), end);
+  const problem = joinProblem(log.endOffset, Math.max(0, min), end);
+  // Only where files begin: the master has the next byte, and nothing more that both have.
+  if (problem === undefined && lastRecord >= 0 && lastRecord < min)
+    return `the master has deleted the own last message, at ${lastRecord}, so that nothing shows whether both logs are one: ${REMEDY}`;
+  return problem;
 }
 
 /** The last record is the one that a lost tail of the master would have replaced by others. */
@@ -69,7 +74,5 @@ function recordProblem(state: BrokerState, offset: number, record: Buffer, code:
   const own = findRecord(state, offset);
   if (own === undefined) return `the own last record at ${offset} cannot be read`;
   const isSame = code === ResponseCode.SUCCESS && record.compare(own.buffer, 0, own.totalBytes) === 0;
-  return isSame
-    ? ''
-    : `the message at ${offset} is not the master's: the logs have parted; move the slave's store away to copy everything again`;
+  return isSame ? '' : `the message at ${offset} is not the master's: the logs have parted; ${REMEDY}`;
 }

@@ -76,6 +76,7 @@ export class Replication {
       if (log.endOffset === 0) log.beginAt(from);
       else beginAnew(broker, from);
       this.dispatched = from;
+      this.lastRecordOffset = -1;
     }
     this.target = end;
     if (!this.isScheduled) this.advance(broker);

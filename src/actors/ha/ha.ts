@@ -9,7 +9,7 @@ import type { Bytes, MessageOf } from '../../runtime/message.js';
 import { frontMessages } from '../front/messages.js';
 import { MasterSide } from './master-side.js';
 import { haMessages } from './messages.js';
-import type { HaOptions } from './options.js';
+import { type HaOptions, type StreamSettings, streamSettings } from './options.js';
 import { SlaveSide } from './slave-side.js';
 
 type Message<K extends keyof typeof haMessages> = MessageOf<typeof haMessages, K>;
@@ -17,6 +17,7 @@ type Message<K extends keyof typeof haMessages> = MessageOf<typeof haMessages, K
 interface HaState {
   readonly context: Context;
   readonly options: HaOptions;
+  readonly stream: StreamSettings;
   readonly master: MasterSide | undefined;
   readonly slave: SlaveSide | undefined;
 }
@@ -44,6 +45,7 @@ export const haActor = actor('ha', {
     masterAddress: (state: HaState, m: Message<'masterAddress'>) => state.slave?.setMaster(textOf(m)),
     masterChecked: (state: HaState, m: Message<'masterChecked'>) => state.slave?.checked(m.connection, textOf(m)),
     appendFailed: (state: HaState, m: Message<'appendFailed'>) => state.slave?.appendFailed(textOf(m)),
+    settings: onSettings,
 
     localHello: (state: HaState, m: Message<'localHello'>) => state.master?.localHello(m.source, m.connection, m.end),
     localRange: (state: HaState, m: Message<'localRange'>) => state.slave?.localRange(m.source, m.from, m.end),
@@ -55,11 +57,13 @@ export const haActor = actor('ha', {
 
 function start(context: Context, options: HaOptions): HaState {
   const isSlave = options.settings.brokerRole === 'SLAVE';
+  const stream = streamSettings(options.settings);
   const state: HaState = {
     context,
     options,
-    master: isSlave ? undefined : new MasterSide(context, options),
-    slave: isSlave ? new SlaveSide(context, options) : undefined,
+    stream,
+    master: isSlave ? undefined : new MasterSide(context, options, stream),
+    slave: isSlave ? new SlaveSide(context, options, stream) : undefined,
   };
   context.after(TICK_MS, function tick(): void {
     state.master?.tick();
@@ -72,6 +76,12 @@ function start(context: Context, options: HaOptions): HaState {
 
 function textOf({ buffer, start: from, end }: Bytes): string {
   return buffer.toString('utf8', from, end);
+}
+
+function onSettings({ stream }: HaState, { heartbeatMs, housekeepingMs, batchBytes }: Message<'settings'>): void {
+  stream.heartbeatMs = heartbeatMs;
+  stream.housekeepingMs = housekeepingMs;
+  stream.batchBytes = batchBytes;
 }
 
 function onOpened({ context, options, master }: HaState, m: Message<'opened'>): void {

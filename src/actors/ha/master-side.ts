@@ -8,7 +8,7 @@ import { LogWindow } from '../../store/log-window.js';
 import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
 import { haMessages } from './messages.js';
-import type { HaOptions } from './options.js';
+import type { HaOptions, StreamSettings } from './options.js';
 import { joinProblem, StreamSlaves } from './stream-slaves.js';
 
 /** A slave of this process that follows this master. */
@@ -27,16 +27,24 @@ export class MasterSide {
   private readonly streams: StreamSlaves;
   /** Highest offset ever acknowledged: it does not drop when that slave leaves (HAService.push2SlaveMaxOffset). */
   private acknowledged = 0;
-  private hasNews = false;
+  /** What the broker was told last. */
+  private toldSlaves = 0;
+  private toldOffset = 0;
   private isFeedScheduled = false;
 
   constructor(
     private readonly context: Context,
     private readonly options: HaOptions,
+    stream: StreamSettings,
   ) {
     const { storePathCommitLog: directory, mappedFileSizeCommitLog: fileBytes } = options.settings;
     const window = options.window === undefined ? undefined : LogWindow.attach(options.window);
-    this.streams = new StreamSlaves(context, options, new LogReader(context.disk, { directory, fileBytes, window }));
+    this.streams = new StreamSlaves(
+      context,
+      options,
+      stream,
+      new LogReader(context.disk, { directory, fileBytes, window }),
+    );
   }
 
   logWritten(minOffset: number, end: number): void {
@@ -59,7 +67,6 @@ export class MasterSide {
       return;
     }
     this.local.set(connection, { actor: slave, acknowledged: end, told: this.end });
-    this.hasNews = true;
     this.raise(end);
     this.context.send(slave, haMessages.localRange, { from, end: this.end });
   }
@@ -85,28 +92,24 @@ export class MasterSide {
   }
 
   received(connection: number, bytes: Uint8Array, start: number, end: number): void {
-    const before = this.streams.count;
     this.raise(this.streams.received(connection, bytes, start, end, this.minOffset, this.end));
-    if (this.streams.count !== before) this.hasNews = true;
   }
 
   tick(): void {
     this.streams.tick();
+    // What it has dropped is told to the broker.
+    this.context.touch();
   }
 
   // ---- all of them
 
   private raise(acknowledged: number): void {
-    if (acknowledged <= this.acknowledged) return;
-    this.acknowledged = acknowledged;
-    this.hasNews = true;
+    if (acknowledged > this.acknowledged) this.acknowledged = acknowledged;
   }
 
   /** True when the connection was a slave's. */
   closed(connection: number): boolean {
-    const isSlave = this.local.delete(connection) || this.streams.closed(connection);
-    if (isSlave) this.hasNews = true;
-    return isSlave;
+    return this.local.delete(connection) || this.streams.closed(connection);
   }
 
   /** A turn comes when the front has room. */
@@ -126,9 +129,10 @@ export class MasterSide {
       this.context.send(slave.actor, haMessages.localRange, { from: -1, end: this.end });
     }
     if (this.streams.feed(this.end)) this.feedAgain();
-    if (!this.hasNews) return;
-    this.hasNews = false;
     const slaves = this.local.size + this.streams.count;
+    if (slaves === this.toldSlaves && this.acknowledged === this.toldOffset) return;
+    this.toldSlaves = slaves;
+    this.toldOffset = this.acknowledged;
     this.context.send(this.options.broker, brokerMessages.replicated, { offset: this.acknowledged, slaves });
   }
 }

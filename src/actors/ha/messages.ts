@@ -19,6 +19,12 @@ export const haMessages = messageTable({
   masterChecked: { id: 20, lane: 'reply', fields: { connection: 'i32' }, bytes: true },
   /** Slave: what came from the master cannot be appended. Bytes: why. */
   appendFailed: { id: 21, lane: 'reply', bytes: true },
+  /** Settings of the stream were changed (options.ts, StreamSettings). */
+  settings: {
+    id: 22,
+    lane: 'reply',
+    fields: { heartbeatMs: 'offset', housekeepingMs: 'offset', batchBytes: 'offset' },
+  },
 
   // ---- between the HA actors of one process, over a synthetic connection (ids of the two ends)
   /** Slave to master: this connection is served from shared memory; my log ends at `end`. */

@@ -14,3 +14,18 @@ export interface HaOptions {
   /** A slave counts as ready only when it has everything that its master had when it connected. */
   readonly waitsForMaster: boolean;
 }
+
+/** Settings of the stream, as they are now: UPDATE_BROKER_CONFIG changes them. */
+export interface StreamSettings {
+  heartbeatMs: number;
+  housekeepingMs: number;
+  batchBytes: number;
+}
+
+export function streamSettings(settings: BrokerSettings): StreamSettings {
+  return {
+    heartbeatMs: settings.haSendHeartbeatInterval,
+    housekeepingMs: settings.haHousekeepingInterval,
+    batchBytes: settings.haTransferBatchSize,
+  };
+}

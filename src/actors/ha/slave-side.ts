@@ -9,8 +9,9 @@ import type { ActorId, Context } from '../../runtime/actor.js';
 import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
 import { haMessages } from './messages.js';
-import type { HaOptions } from './options.js';
+import type { HaOptions, StreamSettings } from './options.js';
 import { REPORT_BYTES, TransferReader } from './stream-protocol.js';
+import { withoutNumbers } from './refusals.js';
 
 const FIRST_REDIAL_MS = 50;
 /** Apache's slave tries every 5 s. */
@@ -42,12 +43,13 @@ export class SlaveSide {
   private reported = 0;
   private lastReadMs = 0;
   private lastWriteMs = 0;
-  /** What was wrong last: said once as long as it stays the same. */
+  /** What was wrong last, without its offsets: said once as long as it stays the same. */
   private lastProblem = '';
 
   constructor(
     private readonly context: Context,
     private readonly options: HaOptions,
+    private readonly stream: StreamSettings,
   ) {
     this.isReady = !options.waitsForMaster;
   }
@@ -58,6 +60,9 @@ export class SlaveSide {
   setMaster(address: string): void {
     if (address === this.masterAddress) return;
     this.masterAddress = address;
+    // What a dial to the old address brings is closed when it comes.
+    this.isDialing = false;
+    this.token++;
     if (this.connection > 0) this.drop();
     else this.dial();
   }
@@ -87,7 +92,10 @@ export class SlaveSide {
   }
 
   dialed(token: number, connection: number, peerActor: ActorId, peerConnection: number): void {
-    if (token !== this.token) return;
+    if (token !== this.token) {
+      this.context.send(this.options.front, frontMessages.close, { connection });
+      return;
+    }
     this.isDialing = false;
     this.connection = connection;
     this.master = peerActor;
@@ -119,8 +127,9 @@ export class SlaveSide {
 
   private dropBecause(why: string): void {
     const { masterAddress: master } = this;
-    if (why !== this.lastProblem) this.context.log.error(`replication stands still: ${why}`, { master });
-    this.lastProblem = why;
+    const kind = withoutNumbers(why);
+    if (kind !== this.lastProblem) this.context.log.error(`replication stands still: ${why}`, { master });
+    this.lastProblem = kind;
     this.redialMs = LAST_REDIAL_MS;
     this.link = 'none';
     this.drop();
@@ -232,11 +241,11 @@ export class SlaveSide {
   /** Heartbeats, and the end of a connection that is silent; to be called about once a second. */
   tick(): void {
     if (this.link !== 'stream') return;
-    const { haSendHeartbeatInterval, haHousekeepingInterval } = this.options.settings;
+    const { heartbeatMs, housekeepingMs } = this.stream;
     const now = this.context.clock.monotonic();
     const silentMs = now - this.lastReadMs;
-    if (silentMs > haHousekeepingInterval) this.dropBecause('the master has said nothing for too long');
-    else if (now - this.lastWriteMs >= haSendHeartbeatInterval) this.report(now);
+    if (silentMs > housekeepingMs) this.dropBecause('the master has said nothing for too long');
+    else if (now - this.lastWriteMs >= heartbeatMs) this.report(now);
   }
 
   // ---- both

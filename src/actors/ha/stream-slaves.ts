@@ -11,7 +11,8 @@ import { KIB, MIB } from '../../base/units.js';
 import type { Context } from '../../runtime/actor.js';
 import type { LogReader } from '../../store/log-reader.js';
 import { frontMessages } from '../front/messages.js';
-import type { HaOptions } from './options.js';
+import type { HaOptions, StreamSettings } from './options.js';
+import { Refusals } from './refusals.js';
 import { ReportReader, TRANSFER } from './stream-protocol.js';
 
 /** Sent and not acknowledged: some times what a fast network holds; far below what the front would close it for. */
@@ -35,12 +36,12 @@ interface StreamSlave {
 
 export class StreamSlaves {
   private readonly slaves = new Map<number, StreamSlave>();
-  /** Why a slave was refused last, by host: said once as long as it stays the same. */
-  private lastRefusal = '';
+  private readonly refusals = new Refusals();
 
   constructor(
     private readonly context: Context,
     private readonly options: HaOptions,
+    private readonly stream: StreamSettings,
     private readonly reader: LogReader,
   ) {}
 
@@ -107,20 +108,19 @@ export class StreamSlaves {
     }
     slave.sent = offset === 0 ? minOffset : offset;
     slave.arrived = slave.sent;
-    this.lastRefusal = '';
+    this.refusals.forget(slave.remote);
     this.context.log.info('slave connected', { slave: slave.remote, from: slave.sent });
     return offset;
   }
 
   private refuse({ connection, remote }: StreamSlave, why: string): void {
-    const refusal = `${remote.slice(0, remote.lastIndexOf(':'))} ${why}`;
-    if (refusal !== this.lastRefusal) this.context.log.error(`slave refused: ${why}`, { slave: remote });
-    this.lastRefusal = refusal;
+    if (this.refusals.isNew(remote, why)) this.context.log.error(`slave refused: ${why}`, { slave: remote });
     this.drop(connection);
   }
 
-  /** The rest comes with `closed`. */
+  /** It is no slave any more, whatever still comes from it. */
   private drop(connection: number): void {
+    this.slaves.delete(connection);
     this.context.send(this.options.front, frontMessages.close, { connection });
   }
 
@@ -136,7 +136,7 @@ export class StreamSlaves {
   private feedOne(slave: StreamSlave, end: number): boolean {
     const { settings, front } = this.options;
     const fileBytes = settings.mappedFileSizeCommitLog;
-    const batchBytes = Math.min(settings.haTransferBatchSize, FRAME_BYTES_MAX);
+    const batchBytes = Math.min(this.stream.batchBytes, FRAME_BYTES_MAX);
     const allowed = Math.min(end, slave.arrived + HA_WINDOW_BYTES);
     const limit = Math.min(allowed, slave.sent + TURN_BYTES);
     while (slave.sent < limit && this.context.isOpen(front, 'reply')) {
@@ -163,17 +163,17 @@ export class StreamSlaves {
     return true;
   }
 
-  /** Heartbeats, and the end of connections that are silent; to be called about once a second. */
+  /** Heartbeats, and the end of connections that are silent; to be called about twice a second. */
   tick(): void {
-    const { context, options } = this;
-    const { haSendHeartbeatInterval, haHousekeepingInterval } = options.settings;
+    const { context } = this;
+    const { heartbeatMs, housekeepingMs } = this.stream;
     const now = context.clock.monotonic();
     for (const slave of this.slaves.values()) {
       const silentMs = now - slave.lastReadMs;
-      if (silentMs > haHousekeepingInterval) {
+      if (silentMs > housekeepingMs) {
         context.log.warn('slave dropped: it has said nothing for too long', { slave: slave.remote, silentMs });
         this.drop(slave.connection);
-      } else if (slave.sent >= 0 && now - slave.lastWriteMs >= haSendHeartbeatInterval) {
+      } else if (slave.sent >= 0 && now - slave.lastWriteMs >= heartbeatMs) {
         this.heartbeat(slave, now);
       }
     }

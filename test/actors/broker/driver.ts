@@ -435,6 +435,17 @@ export class BrokerDriver {
     return told;
   }
 
+  /** The HA actor says something to its broker. */
+  haSays<R extends KindRow>(kind: Kind<R>, fields: Outgoing<R>, bytes?: Uint8Array): void {
+    if (bytes === undefined) this.core.send(ACTOR.ha, ACTOR.broker, kind, fields, 0);
+    else {
+      const place = this.core.begin(ACTOR.ha, ACTOR.broker, kind, fields, 0, bytes.length);
+      place.buffer.set(bytes, place.at);
+      this.core.end(bytes.length);
+    }
+    this.settle();
+  }
+
   /** A queue host has forgotten what is older than the log. */
   queueCleaned(host: 0 | 1, topic: string, fields: { queueId: number; minOffset: number; filesRemoved: number }): void {
     const name = Buffer.from(topic);

@@ -31,13 +31,12 @@ export class PrefixCheck {
 
   check(): void {
     const { cluster, ledger } = this.world;
-    const { disk } = cluster.process;
     for (const master of MASTERS) {
       const slave = SLAVE_OF[master];
       const from = this.checked.get(master) ?? 0;
-      const { end } = readLog(disk, ledger.logOf(slave), from);
-      const copy = logBytes(disk, ledger.logOf(slave), from, end);
-      const original = logBytes(disk, ledger.logOf(master), from, end);
+      const { end } = readLog(cluster.diskOf(slave), ledger.logOf(slave), from);
+      const copy = logBytes(cluster.diskOf(slave), ledger.logOf(slave), from, end);
+      const original = logBytes(cluster.diskOf(master), ledger.logOf(master), from, end);
       if (!copy.equals(original)) {
         violated(`${slave} differs from its master's log somewhere in [${from}, ${end})`);
       }
@@ -64,7 +63,7 @@ export async function becomeQuiet(world: World): Promise<void> {
 }
 
 function brokerState(world: World, role: Role): BrokerState | undefined {
-  return world.cluster.process.stateOf(role) as BrokerState | undefined;
+  return world.cluster.brokerState(role);
 }
 
 function hasCaughtUp(world: World, master: Master): boolean {
@@ -173,7 +172,7 @@ async function routeProblem(world: World, prober: Prober): Promise<string | unde
 export async function checkPulls(world: World): Promise<void> {
   const { cluster, ledger } = world;
   for (const role of ROLES) {
-    const queues = queuesOf(readLog(cluster.process.disk, ledger.logOf(role)));
+    const queues = queuesOf(readLog(cluster.diskOf(role), ledger.logOf(role)));
     const prober = new Prober(world, role, cluster.settingsOf(role).listenPort);
     for (const messages of queues.values()) {
       const { topic, queueId } = messages[0]!;
@@ -274,12 +273,11 @@ function queuesOf(log: StoredLog): Map<string, StoredMessage[]> {
 /** The logs: everything acknowledged is there once, queue offsets are dense, slaves are equal to their masters. */
 export function checkLogs(world: World): void {
   const { cluster, ledger } = world;
-  const { disk } = cluster.process;
   for (const master of MASTERS) {
-    const log = readLog(disk, ledger.logOf(master));
-    const copy = readLog(disk, ledger.logOf(SLAVE_OF[master]));
+    const log = readLog(cluster.diskOf(master), ledger.logOf(master));
+    const copy = readLog(cluster.diskOf(SLAVE_OF[master]), ledger.logOf(SLAVE_OF[master]));
     if (copy.end !== log.end) violated(`${SLAVE_OF[master]} ends at ${copy.end}, its master at ${log.end}`);
-    const bytes = (role: Role): Buffer => logBytes(disk, ledger.logOf(role), 0, log.end);
+    const bytes = (role: Role): Buffer => logBytes(cluster.diskOf(role), ledger.logOf(role), 0, log.end);
     if (!bytes(master).equals(bytes(SLAVE_OF[master]))) violated(`${SLAVE_OF[master]} differs from its master`);
     for (const [key, messages] of queuesOf(log)) {
       for (const [index, { queueOffset }] of messages.entries()) {
@@ -347,8 +345,8 @@ function checkSeen(world: World, master: Master, log: StoredLog): void {
 /** The consume queues of every store say what its log says. For stores that were closed or recovered. */
 export function checkConsumeQueues(world: World): void {
   const { cluster, ledger } = world;
-  const { disk } = cluster.process;
   for (const role of ROLES) {
+    const disk = cluster.diskOf(role);
     const { storePathRootDir } = cluster.settingsOf(role);
     const queues = queuesOf(readLog(disk, ledger.logOf(role)));
     for (const [key, messages] of queues) {
@@ -373,7 +371,7 @@ export function checkConsumeQueues(world: World): void {
 export function checkCleanStores(world: World): void {
   const { cluster } = world;
   for (const role of ROLES) {
-    if (cluster.process.disk.stat(`${cluster.settingsOf(role).storePathRootDir}/abort`) !== undefined) {
+    if (cluster.diskOf(role).stat(`${cluster.settingsOf(role).storePathRootDir}/abort`) !== undefined) {
       violated(`${role}: an abort file is left after an orderly stop`);
     }
     const { abnormal, problems, dispatchedRecords } = cluster.recovered(role);
@@ -396,7 +394,7 @@ export function checkRecovery(world: World): void {
   const { cluster, ledger } = world;
   for (const role of ROLES) {
     const { endOffset, problems, abnormal } = cluster.recovered(role);
-    const { end } = readLog(cluster.process.disk, ledger.logOf(role));
+    const { end } = readLog(cluster.diskOf(role), ledger.logOf(role));
     if (!abnormal) violated(`${role} was killed, and its store looks closed`);
     if (endOffset !== end || problems.length > 0) {
       violated(`${role} recovers up to ${endOffset}, its log ends at ${end}: ${JSON.stringify(problems)}`);

@@ -115,8 +115,8 @@ export class Ledger {
   }
 
   private checkStored(message: Sent, code: number): void {
-    const { disk } = this.cluster.process;
     const { master, physicalOffset } = message;
+    const disk = this.cluster.diskOf(master);
     const stored = messageAt(disk, this.logOf(master), physicalOffset);
     if (stored === undefined) violated(`${textOf(message)} was acknowledged and is not in its master's log`);
     this.checkSame(message, stored, master);
@@ -124,7 +124,7 @@ export class Ledger {
     const slave = SLAVE_OF[master];
     const from = physicalOffset;
     const to = from + stored.sizeBytes;
-    const copy = logBytes(disk, this.logOf(slave), from, to);
+    const copy = logBytes(this.cluster.diskOf(slave), this.logOf(slave), from, to);
     if (!copy.equals(logBytes(disk, this.logOf(master), from, to))) {
       violated(`${textOf(message)} was answered SEND_OK and ${slave} does not have it`);
     }

@@ -4,14 +4,16 @@
  */
 import { join } from 'node:path';
 import type { Loaded } from '../../config/notes.js';
-import { listConfigFiles, packageDirectory, readConfigFile } from '../../config/read-file.js';
+import { listConfigFiles, packageDirectory, readConfigFile, roleName } from '../../config/read-file.js';
 import type { BrokerSettings } from '../../config/schema.js';
 import { buildTopology, type Topology } from '../../config/topology.js';
+import type { BrokerState } from '../../src/actors/broker/state.js';
 import type { Prng } from '../../src/base/prng.js';
 import { KIB, MIB } from '../../src/base/units.js';
 import { RECORD_OVERHEAD_MAX } from '../../src/message/record.js';
 import { type ClusterPlan, planCluster } from '../../src/plan.js';
 import type { AnyActorDefinition } from '../../src/runtime/actor.js';
+import type { MemoryDisk } from '../../src/runtime/simulation/memory-disk.js';
 import type { Boot, SimProcess, Simulation } from '../../src/runtime/simulation/simulation.js';
 import type { UnitPlan } from '../../src/runtime/supervisor.js';
 import { makeDurableDirectory } from '../../src/store/directories.js';
@@ -63,14 +65,44 @@ export function drawShape(random: Prng): Shape {
   };
 }
 
+/** What of the cluster a process runs. */
+interface Part {
+  readonly process: string;
+  readonly runs: (role: string) => boolean;
+  /** Numbers of its threads' copies begin there: no two threads share one. */
+  readonly firstCopy: number;
+}
+
+const WHOLE: Part = { process: 'hangar', runs: () => true, firstCopy: 0 };
+const MASTERS_PART: Part = { process: 'masters', runs: (role) => !isSlave(role), firstCopy: 0 };
+const SLAVES_PART: Part = { process: 'slaves', runs: isSlave, firstCopy: 32 };
+
+function isSlave(role: string): boolean {
+  return (Object.values(SLAVE_OF) as string[]).includes(role);
+}
+
 export class SimCluster {
   readonly process: SimProcess;
+  /** The process of the slaves, when they have one of their own. */
+  slaves: SimCluster | undefined;
   private locks: { release(): void }[] = [];
 
-  static async create(simulation: Simulation, shape: Shape): Promise<SimCluster> {
-    const topology = topologyOf(shape);
+  /** Everything in one process. */
+  static create(simulation: Simulation, shape: Shape): Promise<SimCluster> {
+    return SimCluster.createPart(simulation, shape, WHOLE);
+  }
+
+  /** Name servers and masters in one process, which is returned, slaves in another, with a disk of its own. */
+  static async createPair(simulation: Simulation, shape: Shape): Promise<SimCluster & { slaves: SimCluster }> {
+    const masters = await SimCluster.createPart(simulation, shape, MASTERS_PART);
+    const slaves = await SimCluster.createPart(simulation, shape, SLAVES_PART);
+    return Object.assign(masters, { slaves });
+  }
+
+  private static async createPart(simulation: Simulation, shape: Shape, part: Part): Promise<SimCluster> {
+    const topology = topologyOf(shape, part);
     const plan = planCluster(topology, shape.workers + 1);
-    const threadOf = (actor: number): number => plan.directory.actors[actor]!.thread;
+    const threadOf = (actor: number): number => part.firstCopy + plan.directory.actors[actor]!.thread;
     const definitions = await definitionsFor([
       { definition: 'front', thread: threadOf(plan.front) },
       ...plan.namesrvs.map(({ actor }) => ({ definition: 'namesrv', thread: threadOf(actor) })),
@@ -80,18 +112,19 @@ export class SimCluster {
         ...queueHosts.map((host) => ({ definition: 'queue-host', thread: threadOf(host) })),
       ]),
     ]);
-    return new SimCluster(simulation, shape, topology, plan, definitions);
+    return new SimCluster(simulation, shape, part, topology, plan, definitions);
   }
 
   private constructor(
     private readonly simulation: Simulation,
     readonly shape: Shape,
+    private readonly part: Part,
     readonly topology: Topology,
     readonly plan: ClusterPlan,
     definitions: Readonly<Record<string, AnyActorDefinition>>,
   ) {
     this.process = simulation.addProcess({
-      name: 'hangar',
+      name: part.process,
       host: HOST,
       directory: plan.directory,
       front: plan.front,
@@ -103,9 +136,10 @@ export class SimCluster {
 
   private onItsThreads(unit: UnitPlan): UnitPlan {
     const { actors } = this.plan.directory;
+    const copyOfActor = (actor: number): number => this.part.firstCopy + actors[actor]!.thread;
     return {
       ...unit,
-      actors: unit.actors.map((one) => ({ ...one, definition: onThread(one.definition, actors[one.actor]!.thread) })),
+      actors: unit.actors.map((one) => ({ ...one, definition: onThread(one.definition, copyOfActor(one.actor)) })),
     };
   }
 
@@ -136,8 +170,23 @@ export class SimCluster {
     this.locks = [];
   }
 
+  /** The part that runs a broker. */
+  private ownerOf(role: string): SimCluster {
+    return this.slaves !== undefined && isSlave(role) ? this.slaves : this;
+  }
+
   settingsOf(role: string): BrokerSettings {
-    return this.topology.brokers.find(({ name }) => name === role)!.settings;
+    return this.ownerOf(role).topology.brokers.find(({ name }) => name === role)!.settings;
+  }
+
+  /** Where its store is. */
+  diskOf(role: string): MemoryDisk {
+    return this.ownerOf(role).process.disk;
+  }
+
+  /** State of its broker actor; undefined while that does not run. */
+  brokerState(role: string): BrokerState | undefined {
+    return this.ownerOf(role).process.stateOf(role) as BrokerState | undefined;
   }
 
   queueHostsOf(role: string): string[] {
@@ -147,7 +196,7 @@ export class SimCluster {
 
   /** Says what is in a store that no broker has open, as a start would find it. */
   recovered(role: string): RecoveredStore {
-    return recoverStore(this.process.disk, recoverOptionsOf(this.settingsOf(role)), { clock: this.simulation.time });
+    return recoverStore(this.diskOf(role), recoverOptionsOf(this.settingsOf(role)), { clock: this.simulation.time });
   }
 
   private plans(boot: Boot): readonly UnitPlan[] {
@@ -196,7 +245,7 @@ export class SimCluster {
   }
 }
 
-function topologyOf(shape: Shape): Topology {
+function topologyOf(shape: Shape, part: Part): Topology {
   const directory = join(packageDirectory(), 'config', '2m-2s-sync');
   const ofBrokers = [
     `mappedFileSizeCommitLog=${shape.logFileBytes}`,
@@ -207,17 +256,18 @@ function topologyOf(shape: Shape): Topology {
     `flushDiskType=${shape.flush}`,
     shape.settings ?? '',
   ].join('\n');
-  const files = must(listConfigFiles(directory)).map((path) => {
+  const paths = must(listConfigFiles(directory)).filter((path) => isProcess(path) || part.runs(roleName(path)));
+  const nameServers = NAME_SERVER_PORTS.map((port) => `${HOST}:${port}`).join(';');
+  const elsewhere = part === SLAVES_PART ? `namesrvAddr=${nameServers}\n` : '';
+  const files = paths.map((path) => {
     const { text } = must(readConfigFile(path));
     if (path.includes('broker')) {
       const ofSeed = text
         .replace(/^flushDiskType=.*$/m, '')
         .replace(/^brokerRole=SYNC_MASTER$/m, `brokerRole=${shape.replication}`);
-      return { path, text: `${ofSeed}\n${ofBrokers}\n` };
+      return { path, text: `${ofSeed}\n${elsewhere}${ofBrokers}\n` };
     }
-    return path.endsWith('hangar.properties')
-      ? { path, text: `${text}\nworkerThreads=${shape.workers}\n` }
-      : { path, text };
+    return isProcess(path) ? { path, text: `${text}\nworkerThreads=${shape.workers}\n` } : { path, text };
   });
   const facts = {
     cores: shape.workers + 1,
@@ -229,6 +279,10 @@ function topologyOf(shape: Shape): Topology {
     namesrvAddr: '',
   };
   return must(buildTopology('2m-2s-sync', directory, files, { store: STORE }, facts));
+}
+
+function isProcess(path: string): boolean {
+  return path.endsWith('hangar.properties');
 }
 
 function must<T>(value: Loaded<T>): T {

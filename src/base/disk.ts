@@ -54,6 +54,8 @@ export interface DiskFile {
   size(): number;
   /** Copies up to `length` bytes from `position` to `target[start..]`; returns how many there were. */
   read(target: Uint8Array, start: number, length: number, position: number): number;
+  /** How long the latest `read` took. */
+  readonly lastReadMs: number;
   /**
    * The same on a thread that may block, for what may not be in memory. `done` runs in a later turn; until then `target`
    * has to stay, and is written at some time. With an error `bytes` is 0.

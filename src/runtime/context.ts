@@ -135,6 +135,9 @@ export class ActorContext implements Context {
               if (!this.isReleased) core.complete(self, () => done(error));
             });
           },
+          get lastReadMs() {
+            return file.lastReadMs;
+          },
           get usualSyncMs() {
             return file.usualSyncMs;
           },

@@ -147,6 +147,7 @@ class SyncTimes {
 class NodeFile implements DiskFile {
   private readonly syncTimes = new SyncTimes();
   private closed = false;
+  lastReadMs = 0;
   /** Syncs and reads elsewhere. */
   private inFlight = 0;
 
@@ -165,6 +166,7 @@ class NodeFile implements DiskFile {
   // read and write carry their own try: a closure per call would be garbage on the hot path.
   read(target: Uint8Array, start: number, length: number, position: number): number {
     this.mustBeOpen('read');
+    const sinceMs = performance.now();
     let done = 0;
     try {
       while (done < length) {
@@ -175,6 +177,7 @@ class NodeFile implements DiskFile {
     } catch (error) {
       throw diskError(error, this.path, 'read');
     }
+    this.lastReadMs = performance.now() - sinceMs;
     return done;
   }
 

@@ -30,6 +30,8 @@ export class LogReader {
   /** Reads that the window answered, and that went to a file. */
   windowReads = 0;
   fileReads = 0;
+  /** How long reads of files took, since it was last set to 0. */
+  fileReadMs = 0;
   readonly cold: ColdReads;
   private readonly openFiles: OpenLogFiles;
 
@@ -80,7 +82,10 @@ export class LogReader {
 
   private readFile(start: number, inFile: number, length: number, target: Uint8Array, at: number): number {
     try {
-      return this.openFiles.get(start).read(target, at, length, inFile);
+      const file = this.openFiles.get(start);
+      const bytes = file.read(target, at, length, inFile);
+      this.fileReadMs += file.lastReadMs;
+      return bytes;
     } catch (error) {
       if (error instanceof DiskError && error.code === 'ENOENT') return 0;
       throw error;

@@ -600,6 +600,7 @@ function forgetfulDisk(): Disk {
   const file = (path: string): DiskFile => ({
     path,
     size: () => 6_000_000,
+    lastReadMs: 0,
     read: () => 0,
     readLater: (_target, _start, _length, _position, done) => done(undefined, 0),
     write: () => {},

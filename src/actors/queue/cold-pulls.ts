@@ -33,6 +33,7 @@ export function waitsForBytes(state: HostState, queue: Queue, request: PullReque
   const { selection, reader, logEnd } = state;
   // Messages of a queue lie in the log in their order: if the first is recent, all are.
   if (reader.isRecent(selection.starts[0]!, logEnd)) return false;
+  if (state.quickReads.mayReadHere(state.context.clock.monotonic())) return false;
   const count = coldRanges(state);
   const isDense = isCloseTogether(state, count);
   if (isAllThere(state, count)) {

@@ -5,6 +5,7 @@ import type { ResponseWriter } from '../../remoting/response-writer.js';
 import type { Context } from '../../runtime/actor.js';
 import type { FileCache } from '../../store/file-cache.js';
 import type { LogReader } from '../../store/log-reader.js';
+import type { QuickReads } from '../../store/quick-reads.js';
 import type { HostCounters } from './counters.js';
 import type { Selection } from './get-messages.js';
 import type { HeldPull } from './held.js';
@@ -22,6 +23,7 @@ export interface HostState {
   readonly queues: Map<number, Queue[]>;
   readonly files: FileCache;
   readonly reader: LogReader;
+  readonly quickReads: QuickReads;
   /** The commit log's range as last heard from the broker; its end at least that of the messages dispatched here. */
   logMin: number;
   logEnd: number;

@@ -278,10 +278,12 @@ function head(
 function copyMessages(state: HostState, buffer: Buffer, at: number): number {
   const { selection, reader } = state;
   let next = at;
+  reader.fileReadMs = 0;
   for (let i = 0; i < selection.rangeCount; i++) {
     const length = selection.lengths[i]!;
     if (reader.read(selection.starts[i]!, length, buffer, next)) next += length;
   }
+  if (reader.fileReadMs > 0) state.quickReads.note(reader.fileReadMs, state.context.clock.monotonic());
   return next - at;
 }
 

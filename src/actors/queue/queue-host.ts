@@ -8,6 +8,7 @@ import { ENTRY, entryEnd, entryOffset, entryTagsCode } from '../../store/consume
 import { FileCache } from '../../store/file-cache.js';
 import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
+import { QuickReads } from '../../store/quick-reads.js';
 import { HeaderKey, RequestScan } from '../../remoting/request-scan.js';
 import { headerBytes, headerSerialization } from '../../remoting/frame.js';
 import { RequestCode } from '../../remoting/request-codes.js';
@@ -100,6 +101,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     replica: new Replica(settings),
     queues: new Map(),
     files: new FileCache(context.disk),
+    quickReads: new QuickReads(context.clock.monotonic()),
     reader: new LogReader(context.disk, {
       directory,
       fileBytes: settings.mappedFileSizeCommitLog,

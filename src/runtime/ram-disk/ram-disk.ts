@@ -300,6 +300,7 @@ class RamFile implements DiskFile {
   }
 
   readonly usualSyncMs = 0;
+  readonly lastReadMs = 0;
 
   syncLater(done: (error: DiskError | undefined) => void): void {
     this.mustBeOpen('sync');

@@ -17,6 +17,8 @@ export interface MemoryDiskOptions {
   readonly syncDelayMs?: () => number;
   /** What files say of it; 100 ms if not given, so that nobody waits in place. */
   readonly usualSyncMs?: () => number;
+  /** What reads in place take; slow when not given, so that those who can wait for a read elsewhere do. */
+  readonly readMs?: () => number;
   /** How long each readLater takes; 1 ms if not given. */
   readonly readDelayMs?: () => number;
   /** Bytes of data pages, holes free, before ENOSPC; no limit if not given. */
@@ -284,6 +286,10 @@ export class MemoryDisk implements Disk {
     return this.options.usualSyncMs?.() ?? 100;
   }
 
+  get readMs(): number {
+    return this.options.readMs?.() ?? 100;
+  }
+
   later(action: () => void): void {
     this.options.schedule(this.options.syncDelayMs?.() ?? 1, action);
   }
@@ -325,6 +331,7 @@ class MemoryFile implements DiskFile {
   read(target: Uint8Array, start: number, length: number, position: number): number {
     this.mustBeOpen('read');
     this.disk.failIfInjected('read', this.path);
+    this.lastReadMs = this.disk.readMs;
     return this.inode.read(target, start, length, position);
   }
 
@@ -383,6 +390,8 @@ class MemoryFile implements DiskFile {
     this.inode.endSync(this.inode.beginSync(), 'failed');
     throw new DiskError(code, this.path, 'sync', 'injected');
   }
+
+  lastReadMs = 0;
 
   get usualSyncMs(): number {
     return this.disk.usualSyncMs;

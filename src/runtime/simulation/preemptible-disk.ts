@@ -25,6 +25,9 @@ export function preemptibleDisk(disk: Disk, yieldNow: () => void): Disk {
       inner.sync();
     },
     syncLater: (done) => inner.syncLater(done),
+    get lastReadMs() {
+      return inner.lastReadMs;
+    },
     get usualSyncMs() {
       return inner.usualSyncMs;
     },

@@ -37,6 +37,7 @@ export class SimProcess {
       schedule: (delayMs, action) => world.time.after(delayMs, action),
       readDelayMs: () => READ_MS.fromMs + random.unit() * (READ_MS.toMs - READ_MS.fromMs),
       usualSyncMs: () => (areSyncsQuick ? 0.2 : 100),
+      readMs: () => (world.time.now() % 3 < 1 ? 0 : 2),
       syncDelayMs: () => this.syncTimes.fromMs + random.unit() * (this.syncTimes.toMs - this.syncTimes.fromMs),
     });
   }

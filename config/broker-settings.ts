@@ -23,7 +23,6 @@ import {
 
 const DELIVERY = 'consumer flow control';
 const FAST_FAILURE = 'fast failure';
-const FILTERS = 'property filters';
 const TRACE = 'message trace';
 const STATISTICS = 'complete statistics';
 
@@ -32,6 +31,7 @@ const POOL_QUEUE = without('bounded rings replace the pool queues, see ringBytes
 const BILLING = without('belongs to a billing hook that only Alibaba Cloud has');
 const UNUSED = without('Apache declares it and never reads it');
 const BLOOM = without('the bloom filter only saves work, consumers get the same messages without it');
+const NOTED = 'the bloom filter in consumerFilter.json is made for: Apache ignores a file of other settings.';
 const LOOK_UP = without('no address server is asked, set namesrvAddr');
 
 export const brokerSettings = {
@@ -151,16 +151,16 @@ export const brokerSettings = {
   highSpeedMode: flag(false, UNUSED, 'Nothing.'),
 
   // Filters.
-  enablePropertyFilter: flag(false, later(FILTERS), 'Accept SQL92 subscriptions.', { live: true }),
-  filterSupportRetry: flag(false, later(FILTERS), 'Filter the retry topic by the filter of the original topic.', {
+  enablePropertyFilter: flag(false, effective, 'Accept SQL92 subscriptions.', { live: true }),
+  filterSupportRetry: flag(false, effective, 'Filter the retry topic by the filter of the original topic.', {
     live: true,
   }),
-  filterDataCleanTimeSpan: long(86_400_000, later(FILTERS), 'How long the filters of an absent consumer are kept.', {
+  filterDataCleanTimeSpan: long(86_400_000, effective, 'How long the filters of an absent consumer are kept.', {
     unit: 'ms',
   }),
   enableCalcFilterBitMap: flag(false, BLOOM, 'Evaluate filters at dispatch into a bloom filter.'),
-  expectConsumerNumUseFilter: int(32, BLOOM, 'Consumers with filters per topic that the bloom filter is made for.'),
-  maxErrorRateOfBloomFilter: percent(20, BLOOM, 'False positives that the bloom filter may have.'),
+  expectConsumerNumUseFilter: int(32, effective, `Consumers with filters per topic that ${NOTED}`, { min: 1 }),
+  maxErrorRateOfBloomFilter: percent(20, effective, `False positives that ${NOTED}`, { min: 1, max: 99 }),
   filterServerNums: int(0, without('class-filter servers are gone since 4.3'), 'Class-filter servers to start.'),
 
   // Overload.

@@ -13,6 +13,8 @@ export type PropertyValues = readonly (string | undefined)[];
 export interface MessageFilter {
   /** Properties that it looks at. */
   readonly names: readonly string[];
+  /** Parts of the expression: what looking at one message may take. */
+  readonly size: number;
   /** Whether the message passes; false also when a value is not what a comparison needs. */
   matches(values: PropertyValues): boolean;
 }
@@ -23,6 +25,7 @@ export function compileFilter(text: string): MessageFilter {
   const evaluate = compile(root);
   return {
     names,
+    size: sizeOf(root),
     matches: (values) => {
       try {
         return evaluate(values) === true;
@@ -32,6 +35,24 @@ export function compileFilter(text: string): MessageFilter {
       }
     },
   };
+}
+
+function sizeOf(expression: Expression): number {
+  switch (expression.kind) {
+    case 'constant':
+    case 'property':
+      return 1;
+    case 'negate':
+    case 'not':
+      return 1 + sizeOf(expression.operand);
+    case 'cast':
+    case 'in':
+      return 2;
+    case 'compare':
+      return 1 + sizeOf(expression.left) + sizeOf(expression.right);
+    case 'logic':
+      return expression.operands.reduce((size, operand) => size + sizeOf(operand), 1);
+  }
 }
 
 type Value = string | number | bigint | boolean;

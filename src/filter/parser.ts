@@ -26,7 +26,7 @@ import {
 import { doubleText, fitsInt, LONG_MAX } from './java-numbers.js';
 import { escaped, nextToken, place, type Token, TOKEN_IMAGES, type TokenKind } from './tokens.js';
 
-/** Parentheses, NOT and signs within each other. */
+/** Parentheses, NOT and signs within each other; comparisons in a row, which are within each other, too. */
 const DEPTH_MAX = 256;
 const KINDS = Object.keys(TOKEN_IMAGES) as TokenKind[];
 const OPERAND = ['TRUE', 'FALSE', 'NULL', 'decimal', 'floating', 'string', 'identifier', '('] as const;
@@ -52,14 +52,15 @@ class Parser {
   private next = 0;
   /** Kinds that were looked for there. */
   private readonly expected = new Set<TokenKind>();
-  private readonly names: string[] = [];
+  /** Properties and their places. */
+  private readonly indexes = new Map<string, number>();
   private depth = 0;
 
   constructor(private readonly text: string) {}
 
   parse(): ParsedFilter {
     const root = asCondition(this.or());
-    return { root, names: this.names };
+    return { root, names: [...this.indexes.keys()] };
   }
 
   private or(): Expression {
@@ -76,7 +77,8 @@ class Parser {
 
   private equality(): Expression {
     let left = this.comparison();
-    for (;;) {
+    for (let depth = 0; ; depth++) {
+      if (depth > DEPTH_MAX) throw new FilterError(`more than ${DEPTH_MAX} comparisons in a row: simplify the filter`);
       if (this.take('=')) left = equal(left, this.comparison());
       else if (this.take('<>')) left = not(equal(left, this.comparison()));
       else if (this.take('IS')) left = this.isNullOrNot(left);
@@ -186,8 +188,9 @@ class Parser {
   }
 
   private indexOf(name: string): number {
-    const index = this.names.indexOf(name);
-    return index >= 0 ? index : this.names.push(name) - 1;
+    const index = this.indexes.get(name) ?? this.indexes.size;
+    this.indexes.set(name, index);
+    return index;
   }
 
   // ---- tokens

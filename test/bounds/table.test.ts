@@ -18,7 +18,11 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
   connections: ['bounds/connections', 'connections: one more is closed'],
   'idle connection': ['actors/front/connections', 'closed after 120 s without a byte'],
   'held pulls per queue host': ['bounds/pulls', 'held pulls per queue host:'],
-  'tags that held pulls of a queue host brought along': ['bounds/pulls', 'tags that held pulls brought along:'],
+  'tags (and characters of filters) that held pulls of a queue host brought along': [
+    'bounds/pulls',
+    'tags that held pulls brought along:',
+  ],
+  'filters of consumer groups': ['actors/broker/filters', 'are bounded: those of absent consumers'],
   'pulls that wait for a table change': ['bounds/pulls', 'pulls that wait for a table change:'],
   'answers waiting for flush or slave': ['bounds/broker', 'answers waiting for flush or slave:'],
   'commit log, consume queues and index of a broker': ['cluster/retention', 'the disk never holds more'],

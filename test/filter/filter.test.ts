@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { bloomFilter, bloomPositions } from '../../src/filter/bloom.js';
 import { compileFilter } from '../../src/filter/compile.js';
 import { FilterError } from '../../src/filter/expression.js';
+import { StoredPropertiesFilter } from '../../src/filter/stored-properties.js';
 import { repositoryRoot } from '../support/repository.js';
 
 type Message = Readonly<Record<string, string>>;
@@ -73,6 +74,13 @@ bounds('nesting is bounded, and said so', () => {
   assert.is(passes(`${'('.repeat(200)}a = 1${')'.repeat(200)}`, [{ a: '1' }]), 'T');
 });
 
+bounds('a comparison of a comparison of a comparison: bounded, too', () => {
+  for (const more of [' = TRUE', ' <> FALSE', ' IS NULL', ' IS NOT NULL']) {
+    assert.throws(() => compileFilter(`a${more.repeat(30_000)}`), /comparisons in a row: simplify the filter/);
+  }
+  assert.is(passes(`a = 1${' = TRUE'.repeat(200)}`, [{ a: '1' }]), 'T');
+});
+
 bounds('text that nearly is a comment, a string or a number is read in linear time', () => {
   for (const text of [
     `/*${'*'.repeat(200_000)}`,
@@ -84,6 +92,40 @@ bounds('text that nearly is a comment, a string or a number is read in linear ti
   }
 });
 bounds.run();
+
+const stored = suite('filter: properties as they are stored');
+
+const SEPARATORS: Readonly<Record<string, string>> = { '=': '\u0001', ';': '\u0002' };
+
+/** `a=1;b=2` as stored, with other bytes around it. */
+function storedPasses(text: string, properties: string): boolean {
+  const bytes = Buffer.from(`a=9;${properties};a=9`.replace(/[=;]/g, (c) => SEPARATORS[c]!));
+  const before = 4;
+  return new StoredPropertiesFilter(compileFilter(text)).passes(bytes, before, bytes.length - before - 4);
+}
+
+stored('are found wherever they stand; what has no name or no value is none; the last of equal ones counts', () => {
+  assert.ok(storedPasses('a = 1', 'a=1'));
+  assert.ok(storedPasses("a = 1 AND b = 'x'", 'aa=3;b=x;c=;a=1'));
+  assert.ok(storedPasses('a = 2', 'a=1;a=2;a=;=a;'));
+  assert.ok(storedPasses('a IS NULL', 'b=1;ab=2;a;a='));
+  assert.ok(storedPasses('a IS NULL', ''));
+  assert.ok(storedPasses("a = 'ü€😀'", 'a=ü€😀'));
+  assert.not(storedPasses('a = 1', 'b=1'), 'nothing of the message before');
+});
+
+stored('one filter sees each message as it is, also with more names than are compared one by one', () => {
+  const names = Array.from({ length: 40 }, (_, i) => `n${i}`);
+  const filter = new StoredPropertiesFilter(compileFilter(names.map((name) => `${name} = 1`).join(' OR ')));
+  const passesOne = (text: string): boolean => {
+    const bytes = Buffer.from(text.replace(/[=;]/g, (c) => SEPARATORS[c]!));
+    return filter.passes(bytes, 0, bytes.length);
+  };
+  assert.ok(passesOne('x=1;n39=1'));
+  assert.not(passesOne('x=1;n40=1'));
+  assert.not(passesOne('n38=2'));
+});
+stored.run();
 
 const bloom = suite('filter: bloom filter');
 

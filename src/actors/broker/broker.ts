@@ -8,6 +8,7 @@
 import { StartError } from '../../base/start-error.js';
 import { DiskError } from '../../base/disk.js';
 import { diskErrorFacts, withRemedy } from '../../base/disk-remedy.js';
+import { bloomFilter } from '../../filter/bloom.js';
 import { encodeHost } from '../../message/host.js';
 import { PropertyScan } from '../../message/properties.js';
 import { decodeCommand } from '../../remoting/command.js';
@@ -39,6 +40,8 @@ import { Counters } from './counters.js';
 import { startTopics } from './create-topic.js';
 import { checkDisk } from './disk-check.js';
 import { Dispatcher } from './dispatcher.js';
+import { EntryQueries } from './entry-queries.js';
+import { FilterTable } from './filter-table.js';
 import { FlushMarks } from './flush-marks.js';
 import { GroupTable } from './group-table.js';
 import { wantGroup } from './groups.js';
@@ -102,8 +105,10 @@ export const brokerActor = actor('broker', {
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
     pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
-    entriesRead: (state: BrokerState, m: Message<'entriesRead'>) =>
-      (m.reader === EntryReader.SCHEDULE ? state.schedule : state.transactions).entriesRead(m),
+    entriesRead: (state: BrokerState, m: Message<'entriesRead'>) => {
+      if (m.reader >= EntryReader.QUERIES) state.entryQueries.entriesRead(m);
+      else (m.reader === EntryReader.SCHEDULE ? state.schedule : state.transactions).entriesRead(m);
+    },
     queueCleaned: onQueueCleaned,
     queuesFlushed: (state: BrokerState, m: Message<'queuesFlushed'>) =>
       state.queueSync.answered(state, m.host, m.isSynced),
@@ -216,11 +221,16 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     groups: new GroupTable(clock.now()),
     offsets: new OffsetTable(),
     clients: new ClientRegistry(),
+    filters: new FilterTable(
+      bloomFilter(settings.maxErrorRateOfBloomFilter, settings.expectConsumerNumUseFilter),
+      (group, topic, because) => context.log.warn('subscription not taken', { group, topic, because }),
+    ),
     locks: new QueueLocks(),
     configuration: new Configuration(context, options.configPath),
     files: new ConfigFiles(context, storePath.config(settings.storePathRootDir), faults),
     connections: new Map(),
     offsetSearches: new OffsetSearches(),
+    entryQueries: new EntryQueries(),
     written: new WaitingAnswers(),
     waiting: new WaitingAnswers(),
     remote,

@@ -26,6 +26,7 @@ export function notifyMembers(state: BrokerState, group: ConsumerGroup | undefin
 export function memberLeft(state: BrokerState, name: string): void {
   const group = state.clients.consumers.get(name);
   notifyMembers(state, group);
+  if (group === undefined) state.filters.unregister(name, state.context.clock.now());
   // While somebody is left the subscriptions are what they were.
   if (group === undefined) pushGroup(state, name);
 }

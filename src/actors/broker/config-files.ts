@@ -1,7 +1,7 @@
 /**
  * config/*.json of a store, in Apache's format: topics.json and subscriptionGroup.json are written at the end of a batch
- * that changed them, consumerOffset.json every flushConsumerOffsetInterval and at the end, delayOffset.json when somebody
- * has a new one.
+ * that changed them, consumerOffset.json every flushConsumerOffsetInterval and at the end, consumerFilter.json every ten
+ * seconds and at the end, delayOffset.json when somebody has a new one.
  *
  *     write   x.json.tmp, sync it, then x.json becomes x.json.bak, then x.json.tmp becomes x.json
  *     read    x.json; missing, empty or unreadable: x.json.bak
@@ -12,6 +12,7 @@
 import { DiskError } from '../../base/disk.js';
 import { diskErrorFacts } from '../../base/disk-remedy.js';
 import { StartError } from '../../base/start-error.js';
+import { consumerFilterTable } from '../../remoting/bodies/filters.js';
 import {
   consumerOffsetTable,
   delayOffsetTable,
@@ -21,17 +22,21 @@ import {
 import { BodyProblem, type Codec, decodeText, encodeText } from '../../remoting/body-codec.js';
 import type { Context } from '../../runtime/actor.js';
 import { makeDurableDirectory } from '../../store/directories.js';
+import { pushGroup } from './replica.js';
 import type { BrokerState } from './state.js';
 import type { StoreFaults } from './store-faults.js';
 
 /** A failed write is tried again after this. */
 const RETRY_MS = 1_000;
+/** Source: BrokerController.initialize (consumerFilterManager.persist). */
+const FILTERS_MS = 10_000;
 
 const FILE = {
   topics: 'topics.json',
   groups: 'subscriptionGroup.json',
   offsets: 'consumerOffset.json',
   delayOffsets: 'delayOffset.json',
+  filters: 'consumerFilter.json',
 } as const;
 
 interface Replacement {
@@ -76,7 +81,17 @@ export class ConfigFiles {
     }
     const delayOffsets = this.readText(FILE.delayOffsets, delayOffsetTable);
     if (delayOffsets !== undefined) this.delayOffsets = delayOffsets.text;
+    this.loadFilters(state);
     this.flushOffsetsLater(state);
+    this.flushFiltersLater(state);
+  }
+
+  private loadFilters({ filters }: BrokerState): void {
+    const table = this.read(FILE.filters, consumerFilterTable);
+    if (table === undefined || filters.load(table, this.context.clock.now())) return;
+    this.context.log.warn(
+      `${this.directory}/${FILE.filters} is of other settings (maxErrorRateOfBloomFilter, expectConsumerNumUseFilter) and ignored: consumers bring their filters again`,
+    );
   }
 
   /** The topic table is to be written at the end of this batch. */
@@ -118,12 +133,31 @@ export class ConfigFiles {
     this.notBeforeMs = 0;
     this.flush(state);
     this.isClosed = true;
-    const { offsets } = state;
+    const { offsets, filters } = state;
     // Nothing that is under way is awaited: it is written again. The schedule does so after this.
-    const isUnderWay = this.replacing.has(FILE.offsets);
+    const isDue = (name: string, { isDirty }: { readonly isDirty: boolean }): boolean =>
+      isDirty || this.replacing.has(name);
+    const writesOffsets = isDue(FILE.offsets, offsets);
+    const writesFilters = isDue(FILE.filters, filters);
     this.replacing.clear();
-    if (!offsets.isDirty && !isUnderWay) return;
-    if (this.attempt(FILE.offsets, () => offsetsText(offsets, 'pretty'))) offsets.isDirty = false;
+    if (writesOffsets && this.attempt(FILE.offsets, () => offsetsText(offsets, 'pretty'))) offsets.isDirty = false;
+    if (writesFilters && this.attempt(FILE.filters, () => filtersText(filters))) filters.isDirty = false;
+  }
+
+  private flushFiltersLater(state: BrokerState): void {
+    this.context.after(FILTERS_MS, () => {
+      const { filters, settings } = state;
+      const cleaned = filters.clean(this.context.clock.now(), settings.filterDataCleanTimeSpan);
+      for (const group of cleaned) pushGroup(state, group);
+      if (filters.isDirty) {
+        filters.isDirty = false;
+        const onEnd = (isWritten: boolean): void => {
+          if (!isWritten) filters.isDirty = true;
+        };
+        this.replaceLater(FILE.filters, { text: filtersText(filters), onEnd });
+      }
+      this.flushFiltersLater(state);
+    });
   }
 
   private flushOffsetsLater(state: BrokerState): void {
@@ -264,6 +298,11 @@ export function topicsText(topics: BrokerState['topics'], style: 'plain' | 'pret
 export function groupsText(groups: BrokerState['groups'], style: 'plain' | 'pretty'): string {
   const table = new Map([...groups.all()].map((config) => [config.groupName, config]));
   return encodeText(subscriptionGroupTable, { dataVersion: groups.version, subscriptionGroupTable: table }, style);
+}
+
+/** Content of consumerFilter.json. */
+function filtersText(filters: BrokerState['filters']): string {
+  return encodeText(consumerFilterTable, filters.table(), 'pretty');
 }
 
 /** Content of consumerOffset.json, and the body of GET_ALL_CONSUMER_OFFSET. */

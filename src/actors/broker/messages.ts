@@ -12,8 +12,8 @@ export interface OffsetMoved {
   readonly newOffset: number;
 }
 
-/** Who asked a queue host for entries (readEntries). */
-export const EntryReader = { SCHEDULE: 1, TRANSACTIONS: 2 } as const;
+/** Who asked a queue host for entries (readEntries); from QUERIES on: the number of a question (entry-queries.ts). */
+export const EntryReader = { SCHEDULE: 1, TRANSACTIONS: 2, QUERIES: 16 } as const;
 
 /** A queue host cannot write its consume queues, or (without an error) can again. */
 export interface QueueDisk {

@@ -29,6 +29,8 @@ export function pushBroker(state: BrokerState): void {
     maxTransferBytesOnMessageInDisk: settings.maxTransferBytesOnMessageInDisk,
     maxTransferCountOnMessageInDisk: settings.maxTransferCountOnMessageInDisk,
     offsetCheckInSlave: settings.offsetCheckInSlave,
+    enablePropertyFilter: settings.enablePropertyFilter,
+    filterSupportRetry: settings.filterSupportRetry,
   };
   for (const host of state.options.queueHosts) state.context.send(host, queueMessages.broker, { value });
 }
@@ -74,5 +76,11 @@ function groupReplica(state: BrokerState, group: string): GroupReplica {
         classFilterMode: one.classFilterMode,
       })),
     },
+    filters: [...state.filters.ofGroup(group)].map(({ topic, expressionType, expression, clientVersion }) => ({
+      topic,
+      expressionType,
+      expression,
+      clientVersion,
+    })),
   };
 }

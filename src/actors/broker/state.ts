@@ -15,6 +15,8 @@ import type { ConfigFiles } from './config-files.js';
 import type { Configuration } from './configuration.js';
 import type { Counters } from './counters.js';
 import type { Dispatcher } from './dispatcher.js';
+import type { EntryQueries } from './entry-queries.js';
+import type { FilterTable } from './filter-table.js';
 import type { FlushMarks } from './flush-marks.js';
 import type { GroupTable } from './group-table.js';
 import type { OffsetSearches } from './offset-searches.js';
@@ -100,6 +102,8 @@ export interface BrokerState {
   readonly groups: GroupTable;
   readonly offsets: OffsetTable;
   readonly clients: ClientRegistry;
+  /** SQL92 subscriptions. */
+  readonly filters: FilterTable;
   /** Of orderly consumers. */
   readonly locks: QueueLocks;
   /** Settings as tools see and change them. */
@@ -109,6 +113,8 @@ export interface BrokerState {
 
   /** Questions to queue hosts for offsets by time. */
   readonly offsetSearches: OffsetSearches;
+  /** And for the entries of consume queues, for tools. */
+  readonly entryQueries: EntryQueries;
 
   // ---- answers
   /** Wait for the file write only. */

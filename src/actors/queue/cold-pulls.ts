@@ -34,6 +34,15 @@ export function waitsForBytes(state: HostState, queue: Queue, request: PullReque
   // Messages of a queue lie in the log in their order: if the first is recent, all are.
   if (reader.isRecent(selection.starts[0]!, logEnd)) return false;
   if (state.quickReads.mayReadHere(state.context.clock.monotonic())) return false;
+  return waitsForBlocks(state, queue, request);
+}
+
+/**
+ * The same for old messages that a filter is to see, of which many may be read for one that passes: they come in blocks,
+ * also when the system still has them.
+ */
+export function waitsForBlocks(state: HostState, queue: Queue, request: PullRequest): boolean {
+  const { selection, reader } = state;
   const count = coldRanges(state);
   const isDense = isCloseTogether(state, count);
   if (isAllThere(state, count)) {

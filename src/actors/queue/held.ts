@@ -74,9 +74,12 @@ export function release(state: HostState, held: HeldPull): void {
   count(state, held, -1);
 }
 
-/** Tags of a heartbeat are kept once for the group, those that the pull brings along with the pull. */
+/**
+ * Tags of a heartbeat are kept once for the group, those that the pull brings along with the pull; so are filters, of
+ * which a character takes about as much as a tag.
+ */
 function ownTags(request: PullRequest): number {
-  return request.has(PullFlag.SUBSCRIPTION) ? (request.codes?.size ?? 0) : 0;
+  return request.has(PullFlag.SUBSCRIPTION) ? (request.codes?.size ?? 0) + request.filterChars : 0;
 }
 
 export function hasRoomForTags(state: HostState, request: PullRequest): boolean {

@@ -7,6 +7,7 @@ import type { FileCache } from '../../store/file-cache.js';
 import type { LogReader } from '../../store/log-reader.js';
 import type { QuickReads } from '../../store/quick-reads.js';
 import type { HostCounters } from './counters.js';
+import type { FilterCache, RecordProperties } from './filters.js';
 import type { Selection } from './get-messages.js';
 import type { HeldPull } from './held.js';
 import type { Deferred } from './deferred.js';
@@ -24,6 +25,8 @@ export interface HostState {
   readonly files: FileCache;
   readonly reader: LogReader;
   readonly quickReads: QuickReads;
+  readonly filters: FilterCache;
+  readonly properties: RecordProperties;
   /** The commit log's range as last heard from the broker; its end at least that of the messages dispatched here. */
   logMin: number;
   logEnd: number;

@@ -18,6 +18,8 @@ export interface BrokerReplica extends PullLimits {
   readonly longPollingEnable: boolean;
   readonly shortPollingTimeMills: number;
   readonly slaveReadEnable: boolean;
+  readonly enablePropertyFilter: boolean;
+  readonly filterSupportRetry: boolean;
 }
 
 /** The part of a topic's configuration that pulls look at. */
@@ -46,6 +48,17 @@ export interface GroupReplica {
         readonly subscriptions: readonly SubscriptionReplica[];
       }
     | undefined;
+  /** For the topics that it subscribes to by expressions, or did not long ago. */
+  readonly filters: readonly FilterReplica[];
+}
+
+/** What a group wants of a topic. */
+export interface FilterReplica {
+  readonly topic: string;
+  readonly expressionType: string;
+  readonly expression: string;
+  /** subVersion of the subscription. */
+  readonly clientVersion: number;
 }
 
 export interface SubscriptionReplica {
@@ -64,6 +77,9 @@ export interface OffsetSearch {
   /** Of the broker, for the answer. */
   readonly token: number;
 }
+
+/** Entries that one answer to `readEntries` holds at most. */
+export const ENTRIES_READ_MAX = 1024;
 
 export const queueMessages = messageTable({
   ...connectionRows,

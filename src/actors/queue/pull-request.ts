@@ -2,6 +2,7 @@
 import { javaHash } from '../../message/java-hash.js';
 import { HeaderKey, type RequestScan } from '../../remoting/request-scan.js';
 import type { Serialization } from '../../remoting/frame.js';
+import type { RecordFilter } from './filters.js';
 import type { Group, Topic } from './replica.js';
 
 /** Bits of a pull's sysFlag. Source: PullSysFlag.java. */
@@ -48,6 +49,10 @@ export class PullRequest {
   subVersion = 0.5;
   /** Tags that pass; undefined: all. */
   codes: ReadonlySet<number> | undefined = undefined;
+  /** Of those, messages whose properties pass; undefined: all. */
+  filter: RecordFilter | undefined = undefined;
+  /** Characters of the filter's text when the pull brought it along. */
+  filterChars = 0;
 
   private isComplete = true;
 
@@ -71,6 +76,8 @@ export class PullRequest {
     this.suspendTimeoutMs = scan.long(suspendTimeoutMillis, 0);
     this.subVersion = scan.roundedLong(subVersion, 0);
     this.codes = undefined;
+    this.filter = undefined;
+    this.filterChars = 0;
     this.isComplete =
       (queueId | queueOffset | maxMsgNums | sysFlag | commitOffset | suspendTimeoutMillis | subVersion) >= 0;
     return this.isComplete && scan.fault < 0;

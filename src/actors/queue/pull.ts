@@ -4,11 +4,13 @@
  */
 import { withRemedy } from '../../base/disk-remedy.js';
 import { KIB } from '../../base/units.js';
+import { isTagType, NoFilter } from '../../filter/subscription.js';
+import { isRetryTopic, RETRY_PREFIX } from '../../message/topics.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { FieldName, INTEGER_FIELD_BYTES, maxResponseBytes } from '../../remoting/response-writer.js';
 import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
-import { waitsForBytes } from './cold-pulls.js';
+import { waitsForBlocks, waitsForBytes } from './cold-pulls.js';
 import type { GetStatus } from './get-messages.js';
 import { type HeldPull, hasRoomForTags, hold, release } from './held.js';
 import type { HostState } from './host-state.js';
@@ -20,7 +22,6 @@ import type { Group, Topic } from './replica.js';
 import type { LogReader } from '../../store/log-reader.js';
 
 const PERM_READ = 4;
-const TAG = Buffer.from('TAG');
 
 const SUGGEST = new FieldName('suggestWhichBrokerId');
 const NEXT = new FieldName('nextBeginOffset');
@@ -28,7 +29,7 @@ const MIN = new FieldName('minOffset');
 const MAX = new FieldName('maxOffset');
 const HEADER_BYTES_MAX = maxResponseBytes(4, 4 * INTEGER_FIELD_BYTES, 'MESSAGE_WAS_REMOVING', 0);
 
-/** Of the tags that a pull brings along: reading them takes a broker's thread some milliseconds. */
+/** Of the tags or the filter that a pull brings along: reading them takes a broker's thread some milliseconds. */
 const SUBSCRIPTION_BYTES_MAX = 64 * KIB;
 
 /** A pull names something the replica does not know: 'later' if it may know it in a moment. */
@@ -109,9 +110,14 @@ function check(state: HostState, request: PullRequest, mayWait: boolean): Checke
   }
   request.group = group;
   request.topic = topic;
-  return request.has(PullFlag.SUBSCRIPTION)
+  if (request.has(PullFlag.CLASS_FILTER)) return fail(ResponseCode.SYSTEM_ERROR, NO_CLASS_FILTER);
+  const checked = request.has(PullFlag.SUBSCRIPTION)
     ? checkOwnSubscription(state, request, fail)
-    : checkKnownSubscription(request, group, topic, mayWait, fail);
+    : checkKnownSubscription(state, request, group, topic, mayWait, fail);
+  if (replica.broker.filterSupportRetry && isRetryTopic(topic.topic)) {
+    request.filter = replica.groups.get(topic.topic.slice(RETRY_PREFIX.length))?.retryFilter;
+  }
+  return checked;
 }
 
 /** The pull brings its subscription along. */
@@ -120,25 +126,45 @@ function checkOwnSubscription(
   request: PullRequest,
   fail: (code: number, remark: string) => Checked,
 ): Checked {
-  const { scan } = state;
+  const { scan, filters } = state;
   const typeAt = scan.findKey(PullKey.expressionType);
-  if (typeAt >= 0 && !scan.equals(typeAt, TAG)) return fail(ResponseCode.SYSTEM_ERROR, NO_PROPERTY_FILTER);
   const textAt = scan.findKey(PullKey.subscription);
   const textBytes = textAt < 0 ? 0 : scan.unescapedLength(textAt);
   if (textBytes > SUBSCRIPTION_BYTES_MAX) {
     const remark = `parse the consumer's subscription failed: it has ${textBytes} bytes, at most ${SUBSCRIPTION_BYTES_MAX}: subscribe to fewer tags`;
     return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, remark);
   }
-  const codes = textAt < 0 ? undefined : codesOfText(scan.string(textAt));
-  if (codes === 'bad') return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed");
-  request.codes = codes;
+  const type = typeAt < 0 ? 'TAG' : scan.string(typeAt);
+  const text = textAt < 0 ? '' : scan.string(textAt);
+  if (isTagType(type)) {
+    const codes = codesOfText(text);
+    if (codes === 'bad') return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, PARSE_FAILED);
+    request.codes = codes;
+    return 'ok';
+  }
+  if (text === '') return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, PARSE_FAILED);
+  if (!state.replica.broker.enablePropertyFilter) return fail(ResponseCode.SYSTEM_ERROR, noFilterBy(type));
+  const filter = filters.get(type, text);
+  // Apache's broker lets every message pass then.
+  if (filter instanceof NoFilter) {
+    return fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, `${PARSE_FAILED}: ${filter.reason}`);
+  }
+  request.filter = filter;
+  request.filterChars = text.length;
   return 'ok';
 }
 
-const NO_PROPERTY_FILTER = 'The broker does not support consumer to filter message by SQL92';
+const PARSE_FAILED = "parse the consumer's subscription failed";
+const NO_CLASS_FILTER =
+  'class filters are gone since RocketMQ 4.3: subscribe by tags, or by properties with MessageSelector.bySql';
+
+function noFilterBy(expressionType: string): string {
+  return `The broker does not support consumer to filter message by ${expressionType}`;
+}
 
 /** The subscription is the one of the group's heartbeats. */
 function checkKnownSubscription(
+  state: HostState,
   request: PullRequest,
   group: Group,
   topic: Topic,
@@ -170,23 +196,45 @@ function checkKnownSubscription(
       `the consumer's subscription not latest, ${group.name} ${topic.topic}`,
     );
   }
-  if (subscription.expressionType !== 'TAG') return fail(ResponseCode.SYSTEM_ERROR, NO_PROPERTY_FILTER);
+  if (subscription.classFilterMode) return fail(ResponseCode.SYSTEM_ERROR, NO_CLASS_FILTER);
   request.codes = subscription.codes;
+  if (isTagType(subscription.expressionType)) return 'ok';
+  const known = group.filters.get(topic.topic);
+  if (known?.filter === undefined) {
+    const text = "The broker's consumer filter data is not exist!Your expression may be wrong!";
+    return fail(ResponseCode.FILTER_DATA_NOT_EXIST, text);
+  }
+  if (known.clientVersion < request.subVersion) {
+    return fail(ResponseCode.FILTER_DATA_NOT_LATEST, "the consumer's consumer filter data not latest");
+  }
+  if (!state.replica.broker.enablePropertyFilter) {
+    return fail(ResponseCode.SYSTEM_ERROR, noFilterBy(subscription.expressionType));
+  }
+  request.filter = known.filter;
   return 'ok';
 }
 
 function answerOrHold(state: HostState, queue: Queue, request: PullRequest): void {
   const code = select(state, queue, request);
+  if (code === WAITS) return;
   if (code === ResponseCode.PULL_NOT_FOUND && request.has(PullFlag.SUSPEND) && holdForMessages(state, queue, request))
     return;
   if (code === ResponseCode.SUCCESS && waitsForBytes(state, queue, request)) return;
   answer(state, queue, request, code);
 }
 
+/** `select` answers that the pull waits for the disk now, or was refused. */
+const WAITS = -1;
+
 /** Fills state.selection and returns the response code. With `inMemory`: no more than that has, beside the first message. */
 function select(state: HostState, queue: Queue, request: PullRequest, inMemory?: LogReader): number {
   const { selection, logMin, logEnd } = state;
-  selection.select(queue.entries, request.queueOffset, request.maxMessages, request.codes, logMin, logEnd, inMemory);
+  const { queueOffset, maxMessages, codes, filter } = request;
+  selection.select(queue.entries, queueOffset, maxMessages, codes, filter, logMin, logEnd, inMemory);
+  if (selection.isCold) {
+    selection.selectUnseen(queue.entries, queueOffset, codes);
+    return waitsForBlocks(state, queue, request) ? WAITS : select(state, queue, request, state.reader);
+  }
   const code =
     selection.status === 'NO_MESSAGE_IN_QUEUE' && request.queueOffset !== 0
       ? ResponseCode.PULL_OFFSET_MOVED
@@ -219,6 +267,7 @@ export function answerHeld(state: HostState, held: HeldPull): void {
   }
   const isLoaded = held.waitsFor === 'bytes';
   const code = select(state, queue, request, isLoaded ? state.reader : undefined);
+  if (code === WAITS) return;
   // Once is enough: what is gone again by now was read a moment ago, so the system has it.
   if (code === ResponseCode.SUCCESS && !isLoaded && waitsForBytes(state, queue, request)) return;
   answer(state, queue, request, code);

@@ -4,7 +4,7 @@
  */
 import { DiskError } from '../../base/disk.js';
 import { diskErrorFacts, withRemedy } from '../../base/disk-remedy.js';
-import { ENTRY, entryEnd, entryOffset, entryTagsCode } from '../../store/consume-queue-entry.js';
+import { ENTRY, entryEnd, entryOffset } from '../../store/consume-queue-entry.js';
 import { FileCache } from '../../store/file-cache.js';
 import { LogReader } from '../../store/log-reader.js';
 import { LogWindow } from '../../store/log-window.js';
@@ -21,6 +21,7 @@ import { brokerMessages } from '../broker/messages.js';
 import { frontMessages } from '../front/messages.js';
 import { destroy, onCleanQueue, onLogRange, onQueueGone } from './clean-up.js';
 import { HostCounters } from './counters.js';
+import { FilterCache, RecordProperties } from './filters.js';
 import { Selection } from './get-messages.js';
 import { Deferred } from './deferred.js';
 import { attempt, beginStall, onFlush, onResume, troubleOver, tryHeld } from './disk-trouble.js';
@@ -28,6 +29,7 @@ import type { HostState } from './host-state.js';
 import { queueMessages } from './messages.js';
 import type { QueueHostOptions } from './options.js';
 import { release } from './held.js';
+import { wakeHeld } from './wake.js';
 import { onPull } from './pull.js';
 import { PullKey, PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
@@ -95,20 +97,25 @@ function start(context: Context, options: QueueHostOptions): HostState {
   const { settings } = options;
   const directory = settings.storePathCommitLog;
   const window = options.window === undefined ? undefined : LogWindow.attach(options.window);
+  const reader = new LogReader(context.disk, {
+    directory,
+    fileBytes: settings.mappedFileSizeCommitLog,
+    window,
+    cacheBytes: settings.coldReadBytes,
+    isMemory: settings.storeKind === 'memory',
+  });
+  const filters = new FilterCache();
+  const properties = new RecordProperties(reader);
   const state: HostState = {
     context,
     options,
-    replica: new Replica(settings),
+    replica: new Replica(settings, filters),
     queues: new Map(),
     files: new FileCache(context.disk),
     quickReads: new QuickReads(context.clock.monotonic()),
-    reader: new LogReader(context.disk, {
-      directory,
-      fileBytes: settings.mappedFileSizeCommitLog,
-      window,
-      cacheBytes: settings.coldReadBytes,
-      isMemory: settings.storeKind === 'memory',
-    }),
+    reader,
+    filters,
+    properties,
     logMin: 0,
     logEnd: 0,
     lagBegun: 0,
@@ -129,7 +136,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     scan: new RequestScan(),
     writer: new ResponseWriter(),
     request: new PullRequest(),
-    selection: new Selection(settings, options.physicalMemoryBytes),
+    selection: new Selection(settings, options.physicalMemoryBytes, properties),
   };
   const every = (periodMs: number, run: (state: HostState) => void): void => {
     const again = (): void => {
@@ -295,21 +302,10 @@ function onDispatch(state: HostState, m: Message<'dispatch'>): void {
     queue.entries.append(m.buffer, entriesAt, m.count, m.firstQueueOffset);
     queue.lastUsedMs = state.context.clock.monotonic();
     state.logEnd = Math.max(state.logEnd, entryEnd(m.buffer, entriesAt + (m.count - 1) * ENTRY.bytes));
-    if (queue.held.size > 0) wake(queue, m.buffer, entriesAt, m.count);
+    if (queue.held.size > 0) wakeHeld(state, queue, m.buffer, entriesAt, m.count);
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
     beginStall(state, entryOffset(m.buffer, entriesAt), diskErrorFacts(error));
-  }
-}
-
-/** Marks the held pulls whose filter one of the new entries passes; they are answered at the end of the batch. */
-function wake(queue: Queue, bytes: Uint8Array, entriesAt: number, count: number): void {
-  for (const held of queue.held) {
-    if (held.isWoken || held.waitsFor === 'bytes' || queue.entries.maxOffset <= held.request.queueOffset) continue;
-    const { codes } = held.request;
-    let passes = codes === undefined;
-    for (let i = 0; !passes && i < count; i++) passes = codes!.has(entryTagsCode(bytes, entriesAt + i * ENTRY.bytes));
-    if (passes) held.wake();
   }
 }
 

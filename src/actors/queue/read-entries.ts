@@ -4,11 +4,8 @@ import { ENTRY } from '../../store/consume-queue-entry.js';
 import { brokerMessages } from '../broker/messages.js';
 import { attempt } from './disk-trouble.js';
 import type { HostState } from './host-state.js';
-import type { queueMessages } from './messages.js';
+import { ENTRIES_READ_MAX, type queueMessages } from './messages.js';
 import { findQueueByBytes } from './queues.js';
-
-/** Most that one answer holds. */
-export const ENTRIES_READ_MAX = 1024;
 
 const scratch = Buffer.alloc(ENTRIES_READ_MAX * ENTRY.bytes);
 const head = { reader: 0, queueId: 0, fromOffset: 0.5, minOffset: 0.5, maxOffset: 0.5, count: 0 };

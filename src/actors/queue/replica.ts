@@ -3,7 +3,9 @@
  * pushes every change; lookups compare bytes of the request with names encoded once.
  */
 import { fnv1a, type RequestScan } from '../../remoting/request-scan.js';
-import type { BrokerReplica, GroupReplica, SubscriptionReplica, TopicReplica } from './messages.js';
+import { isTagType, NoFilter } from '../../filter/subscription.js';
+import { type FilterCache, type RecordFilter, RetryFilter } from './filters.js';
+import type { BrokerReplica, FilterReplica, GroupReplica, SubscriptionReplica, TopicReplica } from './messages.js';
 
 /** Entries found by the UTF-8 bytes of a header value, without making a string. */
 class NameTable<T> {
@@ -44,6 +46,11 @@ export interface Subscription extends SubscriptionReplica {
   readonly codes: ReadonlySet<number> | undefined;
 }
 
+export interface GroupFilter extends FilterReplica {
+  /** The broker takes only what can be compiled. */
+  readonly filter: RecordFilter | undefined;
+}
+
 export interface Group {
   readonly name: string;
   readonly bytes: Buffer;
@@ -51,6 +58,10 @@ export interface Group {
   readonly isOnline: boolean;
   readonly isBroadcasting: boolean;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
+  /** By topic. */
+  readonly filters: ReadonlyMap<string, GroupFilter>;
+  /** Of its retry topic (filterSupportRetry); undefined: it has none. */
+  readonly retryFilter: RecordFilter | undefined;
 }
 
 export interface Topic extends TopicReplica {
@@ -61,21 +72,28 @@ export class Replica {
   readonly topics = new NameTable<Topic>();
   readonly groups = new NameTable<Group>();
 
-  constructor(public broker: BrokerReplica) {}
+  constructor(
+    public broker: BrokerReplica,
+    private readonly filters: FilterCache,
+  ) {}
 
   setTopic(topic: TopicReplica): void {
     this.topics.set(topic.topic, { ...topic, bytes: Buffer.from(topic.topic) });
   }
 
-  setGroup({ group, settings, consumers }: GroupReplica): void {
+  setGroup({ group, settings, consumers, filters }: GroupReplica): void {
     if (settings === undefined && consumers === undefined) {
       this.groups.delete(group);
       return;
     }
     const subscriptions = (consumers?.subscriptions ?? []).map((one): [string, Subscription] => [
       one.topic,
-      { ...one, codes: codesOf(one.subString, one.codeSet) },
+      { ...one, codes: codesOf(one) },
     ]);
+    const known = this.groups.get(group)?.filters;
+    const compiled = new Map(
+      filters.map((one) => [one.topic, { ...one, filter: this.compiled(one, known?.get(one.topic)) }]),
+    );
     this.groups.set(group, {
       name: group,
       bytes: Buffer.from(group),
@@ -83,11 +101,22 @@ export class Replica {
       isOnline: consumers !== undefined,
       isBroadcasting: consumers?.messageModel === 'BROADCASTING',
       subscriptions: new Map(subscriptions),
+      filters: compiled,
+      retryFilter: compiled.size === 0 ? undefined : new RetryFilter(compiled),
     });
+  }
+
+  private compiled(
+    { expressionType, expression }: FilterReplica,
+    known: GroupFilter | undefined,
+  ): GroupFilter['filter'] {
+    if (known?.expression === expression && known.expressionType === expressionType) return known.filter;
+    const filter = this.filters.get(expressionType, expression);
+    return filter instanceof NoFilter ? undefined : filter;
   }
 }
 
 /** `*` or nothing lets every tag pass, otherwise the code set decides. Source: ExpressionMessageFilter. */
-export function codesOf(subString: string, codeSet: readonly number[]): ReadonlySet<number> | undefined {
-  return subString === '*' || subString === '' ? undefined : new Set(codeSet);
+function codesOf({ expressionType, subString, codeSet }: SubscriptionReplica): ReadonlySet<number> | undefined {
+  return !isTagType(expressionType) || subString === '*' || subString === '' ? undefined : new Set(codeSet);
 }

@@ -8,6 +8,8 @@ export interface HeartbeatParts {
   readonly subVersion?: number;
   readonly model?: 'CLUSTERING' | 'BROADCASTING';
   readonly unitMode?: boolean;
+  /** SQL92 instead of every tag. */
+  readonly sql?: string;
 }
 
 /** Java 4.9.7: HeartbeatData through fastjson. */
@@ -16,8 +18,8 @@ export function javaHeartbeat(parts: HeartbeatParts): string {
   const subscriptionDataSet = topics.map((topic) => ({
     classFilterMode: false,
     codeSet: [],
-    expressionType: 'TAG',
-    subString: '*',
+    expressionType: parts.sql === undefined ? 'TAG' : 'SQL92',
+    subString: parts.sql ?? '*',
     subVersion,
     tagsSet: [],
     topic,

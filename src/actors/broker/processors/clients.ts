@@ -1,4 +1,5 @@
 /** Clients come, stay and go. Source: ClientManageProcessor.java, ConsumerManageProcessor.java. */
+import { isTagType, NoFilter, readFilter } from '../../../filter/subscription.js';
 import { GROUP_NAME_CHARS_MAX, groupNameProblem, retryTopic } from '../../../message/topics.js';
 import { checkClientRequest, consumerIdList } from '../../../remoting/bodies/clients.js';
 import { type ConsumerData, type HeartbeatData, heartbeatData } from '../../../remoting/bodies/heartbeat.js';
@@ -49,11 +50,16 @@ export const clientProcessors = [
       : fail(ResponseCode.SYSTEM_ERROR, `no consumer for this group, ${consumerGroup}`);
   }),
 
-  onBody(requests.checkClientConfig, checkClientRequest, (_state, { subscriptionData: { expressionType } }) =>
-    expressionType === '' || expressionType === 'TAG'
-      ? OK
-      : fail(ResponseCode.SYSTEM_ERROR, `The broker does not support consumer to filter message by ${expressionType}`),
-  ),
+  onBody(requests.checkClientConfig, checkClientRequest, ({ settings }, { subscriptionData }) => {
+    const { expressionType, subString } = subscriptionData;
+    if (isTagType(expressionType)) return OK;
+    if (!settings.enablePropertyFilter) {
+      const text = `The broker does not support consumer to filter message by ${expressionType}`;
+      return fail(ResponseCode.SYSTEM_ERROR, text);
+    }
+    const filter = readFilter(expressionType, subString);
+    return filter instanceof NoFilter ? fail(ResponseCode.SUBSCRIPTION_PARSE_FAILED, filter.reason) : OK;
+  }),
 ] as const;
 
 function channelOf(state: BrokerState, clientId: string, { connection }: Request): Channel {
@@ -72,7 +78,8 @@ function onConsumer(state: BrokerState, data: ConsumerData, channel: Channel, { 
   }
   const facts = { consumeType, messageModel, consumeFromWhere };
   const change = clients.registerConsumer(groupName, { ...channel }, facts, subscriptionDataSet);
-  if (change.subscriptionsChanged) pushGroup(state, groupName);
+  const filtersChanged = state.filters.register(groupName, subscriptionDataSet, context.clock.now());
+  if (change.subscriptionsChanged || filtersChanged) pushGroup(state, groupName);
   if (!change.membersChanged) return;
   context.log.info('consumer registered', { group: groupName, clientId: channel.clientId, client: peer(connection) });
   notifyMembers(state, clients.consumers.get(groupName));

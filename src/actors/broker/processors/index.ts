@@ -11,6 +11,7 @@ import { cleanUpProcessors } from './clean-up.js';
 import { clientProcessors } from './clients.js';
 import { configurationProcessors } from './configuration.js';
 import { connectionProcessors } from './connections.js';
+import { filterProcessors } from './filters.js';
 import { groupProcessors } from './groups.js';
 import { lockProcessors } from './locks.js';
 import { offsetProcessors } from './offsets.js';
@@ -34,6 +35,7 @@ const processors: ReadonlyMap<number, Handler> = new Map([
   ...clientCallProcessors,
   ...lockProcessors,
   ...topicProcessors,
+  ...filterProcessors,
   ...groupProcessors,
   ...progressProcessors,
   ...connectionProcessors,

@@ -1,0 +1,67 @@
+/** Filters of consumer groups in config/consumerFilter.json, and the answer to QUERY_CONSUME_QUEUE, which shows one. */
+import {
+  bean,
+  bool,
+  defaulting,
+  int,
+  list,
+  long,
+  optional,
+  required,
+  roundedLong,
+  stringMap,
+  text,
+  type ValueOf,
+} from '../body-codec.js';
+import { subscriptionData } from './heartbeat.js';
+
+/** Source: BloomFilterData.java. */
+const bloomFilterData = bean({
+  bitNum: defaulting(int, () => 0),
+  bitPos: defaulting(list(int), () => []),
+});
+
+/** A group's filter for a topic; times in ms since epoch. Source: ConsumerFilterData.java. */
+export const consumerFilterData = bean({
+  bloomFilterData: optional(bloomFilterData),
+  bornTime: defaulting(long, () => 0),
+  clientVersion: defaulting(roundedLong, () => 0), // subVersion of the subscription
+  consumerGroup: required(text),
+  dead: defaulting(bool, () => false), // deadTime >= bornTime: the group has no client that subscribes so
+  deadTime: defaulting(long, () => 0),
+  expression: required(text),
+  expressionType: required(text),
+  topic: required(text),
+});
+export type ConsumerFilterData = ValueOf<typeof consumerFilterData>;
+
+/** By group. Source: ConsumerFilterManager.FilterDataMapByTopic. */
+const filterDataOfTopic = bean({
+  groupFilterData: defaulting(stringMap(consumerFilterData), () => new Map()),
+  topic: required(text),
+});
+
+/** config/consumerFilter.json, by topic. Source: ConsumerFilterManager.java. */
+export const consumerFilterTable = bean({
+  filterDataByTopic: defaulting(stringMap(filterDataOfTopic), () => new Map()),
+});
+export type ConsumerFilterTable = ValueOf<typeof consumerFilterTable>;
+
+/** A consume queue entry. Source: ConsumeQueueData.java. */
+export const consumeQueueData = bean({
+  eval: defaulting(bool, () => false), // of extended entries only
+  physicOffset: defaulting(long, () => 0),
+  physicSize: defaulting(int, () => 0),
+  tagsCode: defaulting(long, () => 0),
+});
+export type ConsumeQueueData = ValueOf<typeof consumeQueueData>;
+
+/** Answer to QUERY_CONSUME_QUEUE. Source: QueryConsumeQueueResponseBody.java. */
+export const queryConsumeQueueBody = bean({
+  filterData: optional(text), // consumerFilterData as JSON, or a sentence
+  maxQueueIndex: defaulting(long, () => 0),
+  minQueueIndex: defaulting(long, () => 0),
+  queueData: defaulting(list(consumeQueueData), () => []),
+  subscriptionData: optional(subscriptionData),
+});
+export type QueryConsumeQueueBody = ValueOf<typeof queryConsumeQueueBody>;

@@ -103,7 +103,7 @@ async function startBroker(options: BrokerOptions): Promise<BrokerServer> {
     await child.kill();
     rmSync(directory, { recursive: true, force: true });
   };
-  return { broker, stop, kill };
+  return { broker, child, stop, kill };
 }
 
 function temporaryDirectory(): string {

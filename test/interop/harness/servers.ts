@@ -44,6 +44,7 @@ export interface BrokerOptions {
 
 export interface BrokerServer {
   readonly broker: BrokerAddress;
+  readonly child: Child;
   stop(): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;

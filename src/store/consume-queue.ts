@@ -206,7 +206,8 @@ export class ConsumeQueue implements Buffered {
    */
   offsetByTime(timestamp: number, storeTimeOf: StoreTimeOf): number {
     const timeAt = (queueOffset: number): number => {
-      invariant(this.load(queueOffset), 'entry inside of the queue', queueOffset);
+      // Only a file that was removed under the broker has less.
+      if (!this.load(queueOffset)) return -1;
       return storeTimeOf(entryOffset(found, 0), entrySize(found, 0));
     };
     const entriesPerFile = this.files.fileBytes / ENTRY.bytes;
@@ -386,8 +387,8 @@ export class ConsumeQueue implements Buffered {
     let high = to;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      invariant(this.load(middle), 'entry inside of the queue', middle);
-      if (passes()) high = middle;
+      // What was removed under the broker is as good as deleted.
+      if (this.load(middle) && passes()) high = middle;
       else low = middle + 1;
     }
     return low;

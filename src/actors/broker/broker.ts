@@ -105,6 +105,8 @@ export const brokerActor = actor('broker', {
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
     pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
+    searchFailed: (state: BrokerState, m: Message<'searchFailed'>) =>
+      state.offsetSearches.answered(m.value.token, m.value.error),
     entriesRead: (state: BrokerState, m: Message<'entriesRead'>) => {
       if (m.reader >= EntryReader.QUERIES) state.entryQueries.entriesRead(m);
       else (m.reader === EntryReader.SCHEDULE ? state.schedule : state.transactions).entriesRead(m);

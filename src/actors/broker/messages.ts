@@ -32,6 +32,12 @@ export interface Stalled {
   readonly error: DiskErrorFacts;
 }
 
+/** A queue host cannot read what searchOffset with that token needs. */
+export interface SearchFailed {
+  readonly token: number;
+  readonly error: DiskErrorFacts;
+}
+
 export const brokerMessages = messageTable({
   ...connectionRows,
 
@@ -57,6 +63,7 @@ export const brokerMessages = messageTable({
 
   /** Answer to searchOffset. */
   offsetFound: { id: 40, lane: 'reply', fields: { token: 'i32', offset: 'offset' } },
+  searchFailed: { id: 52, lane: 'reply', msgpack: shape<SearchFailed>() },
   /**
    * Entries that were asked for with readEntries: `count` of 20 bytes from `fromOffset` on, none when the queue, which
    * spans [minOffset, maxOffset) at the host, has none there; fewer than asked for at the end of a file.

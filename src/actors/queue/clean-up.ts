@@ -19,20 +19,31 @@ export function onLogRange(state: HostState, { minOffset, endOffset }: Message<'
   state.reader.forgetBefore(minOffset);
 }
 
-/** Drops what is older than the log, and says where the queue begins. */
+/** Drops what is older than the log, and says where the queue begins: what a disk does not let go stays for another time. */
 export function onCleanQueue(state: HostState, m: Message<'cleanQueue'>): void {
-  const queue = findQueueByBytes(state, m.key, m.buffer, m.start, m.end - m.start, m.queueId);
-  writeOut(state, queue);
-  const filesBefore = queue.entries.fileCount;
+  const topicBytes = m.end - m.start;
+  const answer = { queueId: m.queueId, minOffset: 0, filesRemoved: 0 };
   if (m.logMinOffset > state.logMin) state.logMin = m.logMinOffset;
-  attempt(state, () => correct(state, queue));
-  const { minOffset, fileCount } = queue.entries;
-  const filesRemoved = filesBefore - fileCount;
-  const answer = { queueId: queue.queueId, minOffset, filesRemoved };
-  const { broker } = state.options;
-  const place = state.context.begin(broker, brokerMessages.queueCleaned, answer, 0, queue.topicBytes.length);
-  place.buffer.set(queue.topicBytes, place.at);
-  state.context.end(queue.topicBytes.length);
+  attempt(state, () => {
+    const queue = findQueueByBytes(state, m.key, m.buffer, m.start, topicBytes, m.queueId);
+    clean(state, queue, answer);
+  });
+  const place = state.context.begin(state.options.broker, brokerMessages.queueCleaned, answer, 0, topicBytes);
+  m.buffer.copy(place.buffer, place.at, m.start, m.end);
+  state.context.end(topicBytes);
+}
+
+/** Throws DiskError; `answer` says then what had been done. */
+function clean(state: HostState, queue: Queue, answer: { minOffset: number; filesRemoved: number }): void {
+  const { entries } = queue;
+  writeOut(state, queue);
+  const filesBefore = entries.fileCount;
+  try {
+    correct(state, queue);
+  } finally {
+    answer.minOffset = entries.minOffset;
+    answer.filesRemoved = filesBefore - entries.fileCount;
+  }
 }
 
 /**

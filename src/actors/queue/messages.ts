@@ -112,7 +112,7 @@ export const queueMessages = messageTable({
    */
   behind: { id: 23, lane: 'reply', fields: { lag: 'i32' } },
   caughtUp: { id: 24, fields: { lag: 'i32' } },
-  /** Which offset of a queue belongs to a time, ms: answered offsetFound. */
+  /** Which offset of a queue belongs to a time, ms: answered offsetFound or searchFailed. */
   searchOffset: { id: 40, lane: 'reply', msgpack: shape<OffsetSearch>() },
   /**
    * Answer entriesRead with up to `maxEntries` entries from `fromOffset` on. Behind the entries that were dispatched

@@ -245,9 +245,15 @@ function onSearchOffset(state: HostState, connection: number): void {
 /** The same for the broker actor. */
 function onBrokerSearch(state: HostState, { value }: Message<'searchOffset'>): void {
   const { topic: name, queueId, timestamp, token } = value;
-  const topic = state.replica.topics.get(name);
-  const offset = topic === undefined ? 0 : searchOffset(state, findQueue(state, topic, queueId), timestamp);
-  state.context.send(state.options.broker, brokerMessages.offsetFound, { token, offset });
+  const { context, options, replica } = state;
+  const topic = replica.topics.get(name);
+  try {
+    const offset = topic === undefined ? 0 : searchOffset(state, findQueue(state, topic, queueId), timestamp);
+    context.send(options.broker, brokerMessages.offsetFound, { token, offset });
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    context.send(options.broker, brokerMessages.searchFailed, { value: { token, error: diskErrorFacts(error) } });
+  }
 }
 
 function searchOffset(state: HostState, queue: Queue, timestamp: number): number {

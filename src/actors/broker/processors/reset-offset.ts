@@ -2,6 +2,7 @@
  * Resetting the offsets of a consumer group, by its online members: they are told the new offsets and commit them. The
  * broker's own table stays as it is. Source: Broker2Client.resetOffset, AdminBrokerProcessor.resetOffset.
  */
+import { type DiskErrorFacts, withRemedy } from '../../../base/disk-remedy.js';
 import { resetOffsetBody, resetOffsetBodyForC } from '../../../remoting/bodies/client-requests.js';
 import type { MessageQueue } from '../../../remoting/bodies/message-queue.js';
 import { encodeBody } from '../../../remoting/body-codec.js';
@@ -11,6 +12,7 @@ import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { Language } from '../../../remoting/version.js';
 import type { ConsumerGroup } from '../clients.js';
+import type { SearchOutcome } from '../offset-searches.js';
 import type { BrokerState } from '../state.js';
 import type { BrokerTopic, TopicConfig } from '../topic-table.js';
 import { type Answer, answerLater, fail, LATER, okBody, on } from './answer.js';
@@ -40,35 +42,45 @@ export const resetOffsetProcessors = [
     }
     const isFromC = state.scan.language === Language.CPP;
     const reply = answerLater(state, connection);
-    findOffsets(state, topic, topic.config, header, (table) => reply(tellMembers(state, header, table, isFromC)));
+    findOffsets(state, topic, topic.config, header, (table, failure) => {
+      if (failure === undefined) return reply(tellMembers(state, header, table, isFromC));
+      const text = `[reset-offset] no offset was changed: ${withRemedy(failure)}`;
+      return reply(fail(ResponseCode.SYSTEM_ERROR, text));
+    });
     return LATER;
   }),
 ] as const;
 
-/** `done` gets the new offset of every queue, in one of the next turns. */
+/** `done` gets the new offset of every queue, or the first failure, in one of the next turns. */
 function findOffsets(
   state: BrokerState,
   topic: BrokerTopic,
   { writeQueueNums }: TopicConfig,
   { group, timestamp, isForce }: ResetOffset,
-  done: (table: OffsetTable) => void,
+  done: (table: OffsetTable, failure: DiskErrorFacts | undefined) => void,
 ): void {
   const { brokerName } = state.settings;
   const table = new Map<MessageQueue, number>();
   let missing = writeQueueNums;
-  const found = (queueId: number, offset: number): void => {
-    const current = state.offsets.get(group, topic.name, queueId) ?? 0;
-    const isTaken = isForce === true || offset < current;
-    table.set({ brokerName, queueId, topic: topic.name }, isTaken ? offset : current);
-    if (--missing === 0) done(table);
+  let failure: DiskErrorFacts | undefined;
+  const found = (queueId: number, outcome: SearchOutcome): void => {
+    if (typeof outcome === 'number') {
+      const offset = Math.max(0, outcome);
+      const current = state.offsets.get(group, topic.name, queueId) ?? 0;
+      const isTaken = isForce === true || offset < current;
+      table.set({ brokerName, queueId, topic: topic.name }, isTaken ? offset : current);
+    } else {
+      failure ??= outcome;
+    }
+    if (--missing === 0) done(table, failure);
   };
   for (let queueId = 0; queueId < writeQueueNums; queueId++) {
     const queue = topic.usedQueue(queueId);
     if (queue === undefined) found(queueId, 0);
     else if (timestamp === END) found(queueId, queue.nextOffset);
-    else state.offsetSearches.ask(state, queue, timestamp, (offset) => found(queueId, Math.max(0, offset)));
+    else state.offsetSearches.ask(state, queue, timestamp, (outcome) => found(queueId, outcome));
   }
-  if (writeQueueNums === 0) done(table);
+  if (writeQueueNums === 0) done(table, undefined);
 }
 
 function tellMembers(state: BrokerState, header: ResetOffset, table: OffsetTable, isFromC: boolean): Answer {

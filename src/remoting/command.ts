@@ -94,10 +94,21 @@ export interface FrameParts {
  * codes are 16 bits wide.
  */
 export function encodeFrame(parts: FrameParts, body: Uint8Array = NO_BODY): Buffer {
+  const frame = tryEncodeFrame(parts, body);
+  invariant(frame !== undefined, 'no frame can hold it', parts.code, body.length);
+  return frame;
+}
+
+/**
+ * The same for what others made: undefined when it is longer than a frame, or when the binary form has no room for its
+ * code or the name of a field.
+ */
+export function tryEncodeFrame(parts: FrameParts, body: Uint8Array = NO_BODY): Buffer | undefined {
   const serialization = parts.serialization ?? Serialization.JSON;
   const header = serialization === Serialization.JSON ? jsonHeader(parts) : binaryHeader(parts);
+  if (header === undefined) return undefined;
   const totalBytes = FRAME.header + header.length + body.length;
-  invariant(totalBytes <= MAX_FRAME_BYTES && header.length <= HEADER_LENGTH_MASK, 'frame too large', totalBytes);
+  if (totalBytes > MAX_FRAME_BYTES || header.length > HEADER_LENGTH_MASK) return undefined;
   const frame = Buffer.allocUnsafe(totalBytes);
   frame.writeInt32BE(totalBytes - FRAME.headerWord, FRAME.length);
   frame.writeInt32BE((serialization << 24) | header.length, FRAME.headerWord);
@@ -119,14 +130,14 @@ function jsonHeader(parts: FrameParts): Buffer {
   return Buffer.from(text);
 }
 
-function binaryHeader(parts: FrameParts): Buffer {
-  invariant(parts.code === (parts.code << 16) >> 16, 'code does not fit the binary header', parts.code);
+function binaryHeader(parts: FrameParts): Buffer | undefined {
+  if (parts.code !== (parts.code << 16) >> 16) return undefined;
   const remark = Buffer.from(parts.remark ?? '');
   const fields: Buffer[] = [];
   for (const [key, value] of extEntries(parts)) {
     const keyBytes = Buffer.from(key);
     const valueBytes = Buffer.from(value);
-    invariant(keyBytes.length <= 0x7fff, 'ext key too long for the binary header', key);
+    if (keyBytes.length > 0x7fff) return undefined;
     const lengths = Buffer.alloc(6);
     lengths.writeInt16BE(keyBytes.length, 0);
     lengths.writeInt32BE(valueBytes.length, 2);

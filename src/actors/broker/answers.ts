@@ -1,11 +1,16 @@
 /** Frames from the broker to its connections. */
-import { encodeFrame, type FrameParts } from '../../remoting/command.js';
+import { encodeFrame, type FrameParts, tryEncodeFrame } from '../../remoting/command.js';
 import { Flag } from '../../remoting/command.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import { frontMessages } from '../front/messages.js';
 import type { BrokerState } from './state.js';
 import { writeRefusal } from './store-health.js';
 
+const UNFIT = {
+  code: ResponseCode.SYSTEM_ERROR,
+  remark: 'the answer does not fit a frame',
+  ext: {},
+} as const;
 const target = { connection: 0 };
 
 /** HOT. Hands one complete frame to the front. */
@@ -16,9 +21,9 @@ export function sendBytes(state: BrokerState, connection: number, bytes: Buffer,
   state.context.end(end - start);
 }
 
-/** A request or response of the cold path. */
+/** A response of the cold path. What a client answered to another one's question may not fit the form that one reads. */
 export function sendFrame(state: BrokerState, connection: number, parts: FrameParts, body?: Uint8Array): void {
-  const frame = encodeFrame(parts, body);
+  const frame = tryEncodeFrame(parts, body) ?? encodeFrame({ ...parts, ...UNFIT });
   sendBytes(state, connection, frame, 0, frame.length);
 }
 

@@ -3,7 +3,7 @@
  * the file, the name servers, the queue hosts, the data version.
  * Source: TopicConfigManager.java.
  */
-import { isRetryTopic, replyTopic, SystemTopic, topicNameProblem } from '../../message/topics.js';
+import { isBrokerOnlyTopic, isRetryTopic, replyTopic, SystemTopic, topicNameProblem } from '../../message/topics.js';
 import { firstVersion, nextVersion } from './data-version.js';
 import { dropQueuesOf } from './drop-queues.js';
 import { pushTopic, pushTopicDeleted } from './replica.js';
@@ -34,7 +34,8 @@ function topicConfig(topicName: string, queueNums: number, perm: number = READ_W
 
 /**
  * The topic that a send asks for, made from the template that its producer names (TBW102 as a rule). A retry topic
- * needs no template. Undefined when nothing allows to create it, or when there are too many topics.
+ * needs no template. Undefined when nothing allows to create it (clients make no topics of the broker's own), or when
+ * there are too many topics.
  */
 export function createTopicOnSend(
   state: BrokerState,
@@ -44,7 +45,7 @@ export function createTopicOnSend(
 ): BrokerTopic | undefined {
   const known = state.topics.get(name);
   if (known?.config !== undefined) return known;
-  if (topicNameProblem(name) !== undefined) return undefined;
+  if (topicNameProblem(name) !== undefined || isBrokerOnlyTopic(name)) return undefined;
   const parent = inheritable(state, template);
   if (parent !== undefined) {
     const count = Math.max(0, Math.min(queueNums, parent.writeQueueNums));

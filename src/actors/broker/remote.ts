@@ -3,7 +3,7 @@
  * their own. One connection an address, dialed on demand; calls made meanwhile wait for it (bounded).
  */
 import type { Command, FrameParts } from '../../remoting/command.js';
-import { encodeFrame } from '../../remoting/command.js';
+import { tryEncodeFrame } from '../../remoting/command.js';
 import type { ActorId, Context } from '../../runtime/actor.js';
 import type { Timer } from '../../runtime/timers.js';
 import { frontMessages } from '../front/messages.js';
@@ -46,6 +46,8 @@ interface Peer {
 /** Calls that may wait for one connection, and answers that may be outstanding. */
 const WAITING_MAX = 64;
 const PENDING_MAX = 16_384;
+/** Clients may keep theirs waiting: name servers and the master are called all the same. */
+const PENDING_DIALED_MAX = PENDING_MAX + 1024;
 
 export class Remote {
   private readonly peers = new Map<string, Peer>();
@@ -82,21 +84,28 @@ export class Remote {
     timeoutMs: number,
     done: (outcome: Outcome) => void,
   ): void {
-    if (this.pending.size >= PENDING_MAX) return done(new RemoteFailure('too many calls wait for their answer'));
-    const opaque = this.nextOpaque;
-    this.nextOpaque = (this.nextOpaque % 0x7fff_ffff) + 1;
+    const pendingMax = this.isDialed(connection) ? PENDING_DIALED_MAX : PENDING_MAX;
+    if (this.pending.size >= pendingMax) return done(new RemoteFailure('too many calls wait for their answer'));
+    const opaque = this.newOpaque();
+    if (!this.write(connection, { ...parts, opaque }, body)) {
+      return done(new RemoteFailure('the request does not fit a frame'));
+    }
     const timer = this.context.after(timeoutMs, () =>
       this.finish(opaque, new RemoteTimeout(`no answer in ${timeoutMs} ms`)),
     );
     this.pending.set(opaque, { connection, done, timer });
-    this.write(connection, { ...parts, opaque }, body);
   }
 
   /** A one-way request over a connection of any kind. */
   tell(connection: number, parts: CallParts, body: Buffer): void {
+    if (this.write(connection, { ...parts, opaque: this.newOpaque() }, body)) return;
+    this.context.log.warn('a client was not told: what it is to be told does not fit a frame', { code: parts.code });
+  }
+
+  private newOpaque(): number {
     const opaque = this.nextOpaque;
     this.nextOpaque = (this.nextOpaque % 0x7fff_ffff) + 1;
-    this.write(connection, { ...parts, opaque }, body);
+    return opaque;
   }
 
   // ---- what the front says
@@ -164,10 +173,13 @@ export class Remote {
     return peer;
   }
 
-  private write(connection: number, parts: FrameParts, body: Buffer): void {
-    const frame = encodeFrame(parts, body);
+  /** False when no frame can hold it. */
+  private write(connection: number, parts: FrameParts, body: Buffer): boolean {
+    const frame = tryEncodeFrame(parts, body);
+    if (frame === undefined) return false;
     const place = this.context.begin(this.front, frontMessages.write, { connection }, 0, frame.length);
     frame.copy(place.buffer, place.at);
     this.context.end(frame.length);
+    return true;
   }
 }

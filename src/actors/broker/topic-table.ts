@@ -57,8 +57,8 @@ export class BrokerQueue {
 export class BrokerTopic {
   readonly bytes: Buffer;
   readonly hash: number;
-  /** By queue id; made on first use. */
-  private readonly queues: (BrokerQueue | undefined)[] = [];
+  /** By queue id; made on first use. What a damaged record claims to be a queue id may be any int32. */
+  private readonly queues = new Map<number, BrokerQueue>();
   /** Hash that all index keys of the topic begin with (java-hash.ts); 0 until asked for. */
   indexHash = 0;
   /** Clients may not send to it. */
@@ -83,28 +83,29 @@ export class BrokerTopic {
   }
 
   queue(queueId: number): BrokerQueue {
-    let queue = this.queues[queueId];
+    let queue = this.queues.get(queueId);
     if (queue === undefined) {
       queue = new BrokerQueue(this, queueId);
-      this.queues[queueId] = queue;
+      this.queues.set(queueId, queue);
     }
     return queue;
   }
 
   /** A queue that was used before; undefined says that it holds nothing. */
   usedQueue(queueId: number): BrokerQueue | undefined {
-    return this.queues[queueId];
+    return this.queues.get(queueId);
   }
 
   /** The queue is gone with what it held: the next message begins it anew. */
   dropQueue(queue: BrokerQueue): void {
     // What this batch stored in it is not to bring it back.
     queue.pendingCount = 0;
-    if (this.queues[queue.queueId] === queue) this.queues[queue.queueId] = undefined;
+    if (this.queues.get(queue.queueId) === queue) this.queues.delete(queue.queueId);
   }
 
-  *usedQueues(): Iterable<BrokerQueue> {
-    for (const queue of this.queues) if (queue !== undefined) yield queue;
+  /** In the order of their ids. */
+  usedQueues(): readonly BrokerQueue[] {
+    return [...this.queues.values()].sort((a, b) => a.queueId - b.queueId);
   }
 }
 

@@ -1,12 +1,15 @@
 /** Queues lose what the commit log has lost, or go as a whole. What the broker asks for, see queue-sweep.ts and drop-queues.ts. */
 import { DiskError } from '../../base/disk.js';
+import { ResponseCode } from '../../remoting/response-codes.js';
 import type { MessageOf } from '../../runtime/message.js';
 import { storePath } from '../../store/store-directory.js';
 import { brokerMessages } from '../broker/messages.js';
 import { attempt, tryHeld } from './disk-trouble.js';
+import { type HeldPull, release } from './held.js';
 import type { HostState } from './host-state.js';
 import type { queueMessages } from './messages.js';
 import type { Queue } from './queue.js';
+import { refuseHeld } from './refuse.js';
 import { correct, findQueueByBytes, findStarted, forgetQueue } from './queues.js';
 
 type Message<K extends keyof typeof queueMessages> = MessageOf<typeof queueMessages, K>;
@@ -72,9 +75,21 @@ export function onQueueGone(state: HostState, m: Message<'queueGone'>): void {
   attempt(state, () => state.files.removeTree(directory));
 }
 
-/** Pulls that wait for it are answered; its files go. Those that cannot be removed end with the log's messages. */
+/**
+ * Pulls that wait for it are answered, with a refusal when the front has enough to send; its files go. Those that cannot
+ * be removed end with the log's messages.
+ */
 export function destroy(state: HostState, queue: Queue): void {
-  for (const held of [...queue.held]) tryHeld(state, held);
+  const { context, options } = state;
+  for (const held of [...queue.held]) {
+    if (context.isOpen(options.front, 'reply')) tryHeld(state, held);
+    else refuseAnswer(state, held);
+  }
   attempt(state, () => queue.entries.destroy());
   forgetQueue(state, queue);
+}
+
+function refuseAnswer(state: HostState, held: HeldPull): void {
+  release(state, held);
+  refuseHeld(state, held.request, ResponseCode.SYSTEM_BUSY, '[OVERLOAD]the queue was just removed: pull again later');
 }

@@ -78,14 +78,19 @@ export class Deferred {
     const nowMs = state.context.clock.monotonic();
     const waiting: DeferredFrame[] = [];
     let nextMs = Number.POSITIVE_INFINITY;
+    const { context, options } = state;
     for (const one of this.frames) {
-      if (!this.isDone(state, one, nowMs, tryFrame)) {
+      // What is answered may be large: the rest follows when the front has taken it.
+      if (!context.isOpen(options.front, 'reply') || !this.isDone(state, one, nowMs, tryFrame)) {
         waiting.push(one);
         nextMs = Math.min(nextMs, one.untilMs);
       }
     }
     this.frames = waiting;
     if (waiting.length > 0) this.setTimer(state, nextMs - nowMs);
+    if (context.isOpen(options.front, 'reply')) return;
+    this.hasReplicaChanged = true;
+    context.onceOpen(options.front, 'reply', () => context.touch());
   }
 
   private isDone(state: HostState, one: DeferredFrame, nowMs: number, tryFrame: TryFrame): boolean {

@@ -28,7 +28,7 @@ export type Handler = (state: BrokerState, request: Request) => Answer | typeof 
 
 const REMARK_CHARACTERS_MAX = 1024;
 /** Clients close the connection at a frame of 16 MiB; the header needs some of it. */
-const BODY_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
+export const BODY_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024;
 
 export const OK: Answer = { code: ResponseCode.SUCCESS, remark: undefined, ext: undefined, body: undefined };
 

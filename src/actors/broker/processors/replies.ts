@@ -6,6 +6,7 @@
 import { formatProperties, parseProperties, PropertyName } from '../../../message/properties.js';
 import { messageIdChars, writeMessageId } from '../../../message/message-id.js';
 import { PROPERTIES_BYTES_MAX } from '../../../message/record.js';
+import { isBrokerOnlyTopic } from '../../../message/topics.js';
 import { encodeHeader, type HeaderOf } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
@@ -88,7 +89,7 @@ function topicOf(
 ): BrokerTopic | Answer {
   const { settings, topics } = state;
   const known = topics.get(name);
-  if (known?.isBrokerOnly === true) {
+  if (isBrokerOnlyTopic(name)) {
     return fail(ResponseCode.NO_PERMISSION, `Sending message to topic[${name}] is forbidden.`);
   }
   if (state.isSlave)

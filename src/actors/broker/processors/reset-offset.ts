@@ -11,11 +11,11 @@ import { encodeHeader, type HeaderOf } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { Language } from '../../../remoting/version.js';
-import type { ConsumerGroup } from '../clients.js';
+import type { Channel } from '../clients.js';
 import type { SearchOutcome } from '../offset-searches.js';
 import type { BrokerState } from '../state.js';
 import type { BrokerTopic, TopicConfig } from '../topic-table.js';
-import { type Answer, answerLater, fail, LATER, okBody, on } from './answer.js';
+import { type Answer, answerLater, BODY_BYTES_MAX, fail, LATER, OK, on } from './answer.js';
 
 type ResetOffset = HeaderOf<typeof requests.resetConsumerClientOffset.header>;
 type OffsetTable = ReadonlyMap<MessageQueue, number>;
@@ -90,24 +90,48 @@ function tellMembers(state: BrokerState, header: ResetOffset, table: OffsetTable
     const text = `Consumer not online, so can not reset offset, Group: ${group} Topic: ${topic} Timestamp: ${timestamp}`;
     return fail(ResponseCode.CONSUMER_NOT_ONLINE, text);
   }
-  tellEach(state, members, header, table, isFromC);
-  return okBody(resetOffsetBody, { offsetTable: table });
+  const told = bodiesOf(table);
+  const bytes = Math.max(told.java.length, told.c.length);
+  if (bytes > BODY_BYTES_MAX) {
+    return fail(ResponseCode.SYSTEM_ERROR, `the new offsets take ${bytes} bytes, a frame takes ${BODY_BYTES_MAX}`);
+  }
+  tellEach(state, [...members.channels.values()], header, told, isFromC);
+  return { ...OK, body: told.java };
 }
 
-/** C++ clients read lists only. `isFromC`: the tool is one of theirs and says so for all, as Apache has it. */
+interface Told {
+  readonly java: Buffer;
+  /** C++ clients read lists only. */
+  readonly c: Buffer;
+}
+
+function bodiesOf(table: OffsetTable): Told {
+  const list = [...table].map(([queue, offset]) => ({ ...queue, offset }));
+  return {
+    java: Buffer.from(encodeBody(resetOffsetBody, { offsetTable: table })),
+    c: Buffer.from(encodeBody(resetOffsetBodyForC, { offsetTable: list })),
+  };
+}
+
+/** As many as the front takes, the rest when it does again. `isFromC`: the tool is one of theirs and says so for all, as Apache has it. */
 function tellEach(
-  { remote }: BrokerState,
-  { channels }: ConsumerGroup,
+  state: BrokerState,
+  channels: readonly Channel[],
   { topic, group, timestamp }: ResetOffset,
-  table: OffsetTable,
+  told: Told,
   isFromC: boolean,
 ): void {
+  const { remote, context, options } = state;
   const { code, header } = requests.resetConsumerClientOffset;
   const ext = encodeHeader(header, { topic, group, timestamp, isForce: false });
-  const list = [...table].map(([queue, offset]) => ({ ...queue, offset }));
-  const bodyForC = Buffer.from(encodeBody(resetOffsetBodyForC, { offsetTable: list }));
-  const body = Buffer.from(encodeBody(resetOffsetBody, { offsetTable: table }));
-  for (const { connection, language } of channels.values()) {
-    remote.tell(connection, { code, flag: Flag.ONE_WAY, ext }, isFromC || language === Language.CPP ? bodyForC : body);
-  }
+  let next = 0;
+  const goOn = (): void => {
+    for (; next < channels.length && context.isOpen(options.front, 'reply'); next++) {
+      const { connection, language } = channels[next]!;
+      const body = isFromC || language === Language.CPP ? told.c : told.java;
+      remote.tell(connection, { code, flag: Flag.ONE_WAY, ext }, body);
+    }
+    if (next < channels.length) context.onceOpen(options.front, 'reply', goOn);
+  };
+  goOn();
 }

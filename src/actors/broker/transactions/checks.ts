@@ -5,7 +5,7 @@
  * Source: TransactionalMessageCheckService.java, AbstractTransactionalMessageCheckListener.java.
  */
 import { DiskError } from '../../../base/disk.js';
-import { MS_PER_SECOND } from '../../../base/units.js';
+import { MIB, MS_PER_SECOND } from '../../../base/units.js';
 import { formatMessageId } from '../../../message/message-id.js';
 import { recordBytes, writePropertiesLength, writeRecordHead, writeTopicLength } from '../../../message/record.js';
 import { bodyCrc } from '../../../message/crc.js';
@@ -31,6 +31,8 @@ import { putCopy, putGivenUp, realPlace } from './records.js';
 const PROGRESS_GROUP = 'CID_RMQ_SYS_TRANS';
 /** Entries that are asked for at once: what one turn reads. */
 const PORTION = 128;
+/** And as much of half messages is read, copied and shown to producers in one turn. */
+const TURN_BYTES = 4 * MIB;
 const RETRY_MS = 200;
 const HOUR_MS = 3_600_000;
 
@@ -105,7 +107,8 @@ export class TransactionChecks {
     if (from >= queue.nextOffset) return this.endQueue(state, half);
     const { context, request } = this;
     const host = state.options.queueHosts[state.dispatcher.hostOf(queue)]!;
-    if (!context.isOpen(host, 'request')) return this.again(RETRY_MS, () => this.ask(state, half));
+    const mayAsk = context.isOpen(host, 'request') && context.isOpen(state.options.front, 'reply');
+    if (!mayAsk) return this.again(RETRY_MS, () => this.ask(state, half));
     const bytes = queue.topic.bytes;
     request.queueId = queue.queueId;
     request.fromOffset = from;
@@ -135,10 +138,12 @@ export class TransactionChecks {
       return this.endQueue(state, current);
     }
     try {
-      for (let i = 0; i < m.count; i++) {
+      let bytesLeft = TURN_BYTES;
+      for (let i = 0; i < m.count && bytesLeft > 0; i++) {
         const at = m.start + i * ENTRY.bytes;
         const offset = entryOffset(m.buffer, at);
         const size = entrySize(m.buffer, at);
+        bytesLeft -= size;
         if (isOps) current.takeOp(halfOffsetsOf(readRecord(state, offset, size)));
         else if (!this.look(state, current, offset, size)) return this.endQueue(state, current);
       }

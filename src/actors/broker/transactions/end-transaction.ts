@@ -28,7 +28,11 @@ export const transactionProcessors = [
   on(requests.resumeCheckHalfMessage, (state, { msgId }) => {
     const id = parseMessageId(msgId ?? '');
     const record = id === undefined ? undefined : findRecord(state, id.commitLogOffset);
-    if (record === undefined || !isOf(record, GIVEN_UP_TOPICS)) {
+    const isFound =
+      record !== undefined &&
+      isOf(record, GIVEN_UP_TOPICS) &&
+      isPlaceOf(state, record, SystemTopic.TRANSACTION_GIVEN_UP);
+    if (!isFound) {
       return fail(ResponseCode.SYSTEM_ERROR, `no message with the id ${msgId} in ${SystemTopic.TRANSACTION_GIVEN_UP}`);
     }
     if (refusal(state) !== undefined) return refusal(state)!;
@@ -45,7 +49,7 @@ function onEndTransaction(state: BrokerState, header: EndTransaction, { connecti
     return LATER;
   }
   const half = findRecord(state, header.commitLogOffset);
-  const problem = half === undefined ? NOT_FOUND : problemOf(half, header);
+  const problem = half === undefined ? NOT_FOUND : problemOf(state, half, header);
   if (half === undefined || problem !== undefined) return fail(ResponseCode.SYSTEM_ERROR, problem ?? NOT_FOUND);
   if (refusal(state) !== undefined) return refusal(state)!;
   if (state.written.isFull) return fail(ResponseCode.SYSTEM_BUSY, 'too many answers wait for the disk: try again');
@@ -63,13 +67,19 @@ function onEndTransaction(state: BrokerState, header: EndTransaction, { connecti
 }
 
 /** Why the record is not the half message that the producer speaks of. */
-function problemOf(half: RecordAt, header: EndTransaction): string | undefined {
-  if (!isOf(half, HALF_TOPICS)) return NOT_FOUND;
+function problemOf(state: BrokerState, half: RecordAt, header: EndTransaction): string | undefined {
+  if (!isOf(half, HALF_TOPICS) || !isPlaceOf(state, half, SystemTopic.TRANSACTION_HALF)) return NOT_FOUND;
   if (half.properties.text(Scanned.PRODUCER_GROUP, half.buffer) !== header.producerGroup) {
     return 'The producer group wrong';
   }
   if (half.queueOffset !== header.tranStateTableOffset) return 'The transaction state table offset wrong';
   return undefined;
+}
+
+/** Whoever sends a message may put something into its body that looks like a record: its queue has to know of it. */
+function isPlaceOf({ topics }: BrokerState, { queueId, queueOffset }: RecordAt, topic: string): boolean {
+  const queue = topics.get(topic)?.usedQueue(queueId);
+  return queue !== undefined && queueOffset >= queue.minOffset && queueOffset < queue.nextOffset;
 }
 
 function isOf({ buffer, topicAt, topicBytes }: RecordAt, topics: readonly Buffer[]): boolean {

@@ -69,12 +69,14 @@ export class HalfQueue {
 
   /** The op message at `opNext` says that the half messages there are done; none: it says nothing. */
   takeOp(halfQueueOffsets: readonly number[]): void {
-    this.ops.push(Math.max(-1, ...halfQueueOffsets));
+    let highest = -1;
     this.opNext++;
     for (const offset of halfQueueOffsets) {
+      if (offset > highest) highest = offset;
       if (offset >= this.next) this.done.add(offset);
       if (this.originals.delete(offset)) this.doneOriginals.add(offset);
     }
+    this.ops.push(highest);
   }
 
   /** Whether the half message at `next` is done without a look at it. */

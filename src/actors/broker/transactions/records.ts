@@ -11,10 +11,10 @@ import { parseDecimal } from '../../../message/bytes.js';
 import { formatProperties, PropertyName, PropertyScan, Scanned } from '../../../message/properties.js';
 import { appendProperty, copyWithout } from '../../../message/property-edit.js';
 import { PROPERTIES_BYTES_MAX, TOPIC_BYTES_MAX } from '../../../message/record.js';
-import { SystemTopic } from '../../../message/topics.js';
+import { SystemTopic, topicNameProblem } from '../../../message/topics.js';
 import { TransactionType, withTransactionType } from '../../../message/system-flags.js';
 import { fnv1a } from '../../../remoting/request-scan.js';
-import { ensureTopic, QUEUES_PER_TOPIC_MAX } from '../create-topic.js';
+import { ensureTopic, QUEUES_PER_TOPIC_MAX, topicsRefusal } from '../create-topic.js';
 import { messageOf, type RecordAt } from '../record-at.js';
 import type { BrokerState } from '../state.js';
 import { type NewMessage, type Put, putMessage, recordBytesOf, storeMessage, withHosts } from '../store-message.js';
@@ -68,8 +68,14 @@ export function realPlace(state: BrokerState, record: RecordAt): { topic: Broker
   const queueId = queueIdAt < 0 ? -1 : parseDecimal(buffer, queueIdAt, properties.length(Scanned.REAL_QUEUE_ID));
   if (at < 0 || bytes > TOPIC_BYTES_MAX || !(queueId >= 0 && queueId < QUEUES_PER_TOPIC_MAX)) return undefined;
   const known = state.topics.find(buffer, at, bytes, fnv1a(buffer, at, at + bytes));
-  const topic = known ?? state.topics.ensure(buffer.toString('utf8', at, at + bytes));
-  return topic.isBrokerOnly ? undefined : { topic, queueId };
+  const topic = known ?? deletedTopic(state, buffer.toString('utf8', at, at + bytes));
+  return topic === undefined || topic.isBrokerOnly ? undefined : { topic, queueId };
+}
+
+/** It gets its message all the same; but only a name that a topic may have is the name of one. */
+function deletedTopic(state: BrokerState, name: string): BrokerTopic | undefined {
+  if (topicNameProblem(name) !== undefined || topicsRefusal(state, name) !== undefined) return undefined;
+  return state.topics.ensure(name);
 }
 
 /** Stores the message that consumers get. */

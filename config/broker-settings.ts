@@ -22,7 +22,6 @@ import {
 } from './setting.js';
 
 const DELIVERY = 'consumer flow control';
-const FAST_FAILURE = 'fast failure';
 const TRACE = 'message trace';
 const STATISTICS = 'complete statistics';
 
@@ -164,16 +163,16 @@ export const brokerSettings = {
   filterServerNums: int(0, without('class-filter servers are gone since 4.3'), 'Class-filter servers to start.'),
 
   // Overload.
-  brokerFastFailureEnable: flag(true, later(FAST_FAILURE), 'Answer requests that waited too long with SYSTEM_BUSY.', {
+  brokerFastFailureEnable: flag(true, effective, 'Answer requests that waited too long with SYSTEM_BUSY.', {
     live: true,
   }),
-  waitTimeMillsInSendQueue: long(200, later(FAST_FAILURE), 'How long a send may wait.', { unit: 'ms', live: true }),
-  waitTimeMillsInPullQueue: long(5000, later(FAST_FAILURE), 'How long a pull may wait.', { unit: 'ms', live: true }),
-  waitTimeMillsInHeartbeatQueue: long(31_000, later(FAST_FAILURE), 'How long a heartbeat may wait.', {
+  waitTimeMillsInSendQueue: long(200, effective, 'How long a send may wait.', { unit: 'ms', live: true }),
+  waitTimeMillsInPullQueue: long(5000, effective, 'How long a pull may wait.', { unit: 'ms', live: true }),
+  waitTimeMillsInHeartbeatQueue: long(31_000, effective, 'How long a heartbeat may wait.', {
     unit: 'ms',
     live: true,
   }),
-  waitTimeMillsInTransactionQueue: long(3000, later(FAST_FAILURE), 'How long an END_TRANSACTION may wait.', {
+  waitTimeMillsInTransactionQueue: long(3000, effective, 'How long an END_TRANSACTION may wait.', {
     unit: 'ms',
     live: true,
   }),

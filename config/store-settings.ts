@@ -127,7 +127,7 @@ export const storeSettings = {
   transientStorePoolSize: int(5, NO_POOL, 'Buffers of the pool.'),
   fastFailIfNoBufferInStorePool: flag(false, NO_POOL, 'Refuse sends when the pool is empty.'),
   useReentrantLockWhenPutMessage: flag(true, without('one actor writes, there is no lock'), 'Kind of the write lock.'),
-  osPageCacheBusyTimeOutMills: long(1000, later('fast failure'), 'A write that lasts longer makes the broker busy.', {
+  osPageCacheBusyTimeOutMills: long(1000, effective, 'A write that lasts longer makes the broker busy.', {
     unit: 'ms',
     live: true,
   }),

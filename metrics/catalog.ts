@@ -60,6 +60,13 @@ export const catalog = {
     labels: ['unit', 'code', 'response'],
     help: 'Answers other than SUCCESS, by request code and response code.',
   },
+  requestsRefused: {
+    name: 'hangar_busy_refusals_total',
+    kind: 'counter',
+    unit: 'requests',
+    labels: ['broker', 'reason'],
+    help: 'Requests answered with SYSTEM_BUSY (flow control): queue_age waited too long, disk_busy a file write was slow, waiting_answers_full too many sends wait for their flush or slave, too_many_cold_pulls, offset_searches_full.',
+  },
   heldPulls: {
     name: 'hangar_held_pulls',
     kind: 'gauge',

@@ -71,6 +71,16 @@ export interface Context {
   /** Calls `fire` in the turn in which the lane has room again. */
   onceOpen(to: ActorId, lane: Lane, fire: () => void): void;
 
+  /** Monotonic ms at this very moment, unlike the clock, which stands still in a turn: for measuring what a call takes. */
+  stopwatch(): number;
+  /**
+   * Wall clock ms since when every turn has left requests in the ring from the sockets thread, because there were more
+   * than a turn takes or answers did not leave; undefined while the turns take all there are.
+   */
+  readonly behindSinceMs: number | undefined;
+  /** Messages of that kind that have arrived for this actor and wait behind the one it handles. Counts them: for rare use. */
+  waiting(kind: Pick<Kind, 'id'>): number;
+
   /** Calls `fire` in a later turn, `delayMs` from now. */
   after(delayMs: number, fire: () => void): Timer;
   /** Asks for endOfBatch at the end of this turn. */

@@ -81,6 +81,18 @@ export class ActorContext implements Context {
     this.core.onceOpen(this.self, to, lane, fire);
   }
 
+  stopwatch(): number {
+    return this.core.stopwatch();
+  }
+
+  get behindSinceMs(): number | undefined {
+    return this.core.behindSinceMs;
+  }
+
+  waiting(kind: Pick<Kind, 'id'>): number {
+    return this.core.waiting(this.self, kind);
+  }
+
   after(delayMs: number, fire: () => void): Timer {
     return this.core.after(this.self, delayMs, fire);
   }

@@ -50,6 +50,12 @@ export class RecordQueue {
     this.readAt = index + recordBytes(this.view.getInt32(index + RECORD.length, true));
   }
 
+  /** Indices of the records that are not read yet. */
+  *unread(): Generator<number> {
+    for (let at = this.readAt; at < this.writeAt; at += recordBytes(this.view.getInt32(at + RECORD.length, true)))
+      yield at;
+  }
+
   /** Called when everything was read: the memory is used again from the start, or given back when it was a lot. */
   reset(): void {
     invariant(this.isEmpty, 'reset of a queue with records', this.name);

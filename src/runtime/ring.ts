@@ -154,6 +154,22 @@ export class RingReader extends RingEnd {
     this.tail = (this.tail + recordBytes(payloadBytes) / UNIT_BYTES) | 0;
   }
 
+  /** Indices of the records that are published and not read, for those who count them. */
+  *unread(): Generator<number> {
+    const head = Atomics.load(this.control, CONTROL.head);
+    let at = this.tail;
+    while (at !== head) {
+      const start = at & this.mask;
+      const payloadBytes = this.view.getInt32(start * UNIT_BYTES, true);
+      if (payloadBytes === FILLER) {
+        at = (at + this.mask + 1 - start) | 0;
+        continue;
+      }
+      yield start * UNIT_BYTES;
+      at = (at + recordBytes(payloadBytes) / UNIT_BYTES) | 0;
+    }
+  }
+
   /** Gives the room of all records read so far back; true when the writer waits for it and must be woken. */
   release(): boolean {
     if (this.tail === this.released) return false;

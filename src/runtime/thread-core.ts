@@ -98,6 +98,8 @@ export class ThreadCore {
   private openRecordAt = -1;
   private openFieldBytes = 0;
   private openView: DataView = this.place.view;
+  /** See Context. */
+  behindSinceMs: number | undefined = undefined;
   /** Messages dropped because their target's unit was restarted meanwhile or is down. */
   droppedMessages = 0;
 
@@ -322,6 +324,27 @@ export class ThreadCore {
     else this.outboundTo(to, lane).onceOpen(completion);
   }
 
+  stopwatch(): number {
+    return this.turnClock.monotonicNow();
+  }
+
+  waiting(id: ActorId, kind: Pick<Kind, 'id'>): number {
+    const count = (view: DataView, at: number): number =>
+      view.getInt32(at + RECORD.target, true) === id &&
+      view.getUint16(at + RECORD.kind, true) === kind.id &&
+      view.getUint16(at + RECORD.part, true) <= PART.first
+        ? 1
+        : 0;
+    let found = 0;
+    for (const { ring } of [...this.inbounds, ...this.fromSockets]) {
+      for (const at of ring.unread()) found += count(ring.view, at);
+    }
+    for (const queue of [this.delivering, this.mailbox])
+      for (const at of queue.unread()) found += count(queue.view, at);
+    // The one that is being handled is still where it came from.
+    return Math.max(0, found - 1);
+  }
+
   touch(id: ActorId): void {
     const resident = this.residents[id];
     if (resident === undefined || resident.isTouched) return;
@@ -400,7 +423,16 @@ export class ThreadCore {
       didWork = this.drain(inbound, Number.MAX_SAFE_INTEGER) || didWork;
     }
     for (const inbound of this.fromSockets) didWork = this.drain(inbound, RING_BUDGET) || didWork;
+    this.noteLeft();
     return didWork;
+  }
+
+  /** What the sockets thread had published by the begin of this turn and was not taken in it. */
+  private noteLeft(): void {
+    let isBehind = false;
+    for (const inbound of this.fromSockets) isBehind ||= inbound.ring.next() >= 0;
+    if (!isBehind) this.behindSinceMs = undefined;
+    else this.behindSinceMs ??= this.turnClock.now();
   }
 
   private drain(inbound: Inbound, budget: number): boolean {

@@ -6,6 +6,7 @@ import { Remote, RemoteFailure } from '../../src/actors/broker/remote.js';
 import { MIB } from '../../src/base/units.js';
 import { RequestCode } from '../../src/remoting/request-codes.js';
 import type { Context } from '../../src/runtime/actor.js';
+import { SlabReader } from '../../src/runtime/slab.js';
 import { BrokerDriver } from '../actors/broker/driver.js';
 
 const SYSTEM_ERROR = 1;
@@ -28,6 +29,8 @@ bounds('answers waiting for flush or slave: beyond 65,536 sends are answered SYS
   const { command } = broker.ask(client, RequestCode.SEND_MESSAGE_V2, send, { body: 'x' });
   assert.is(command.code, SYSTEM_BUSY);
   assert.match(command.remark!, /too many sends wait for their flush or slave/);
+  const refused = new SlabReader(broker.slab).read().find(({ name }) => name === 'hangar_busy_refusals_total');
+  assert.equal([refused?.labels.reason, refused?.value], ['waiting_answers_full', 1]);
   // The slave has it all: everybody is answered, and there is room again.
   broker.tell(brokerMessages.replicated, { offset: Number.MAX_SAFE_INTEGER, slaves: 1 });
   const answers = broker.front.splice(0).filter(({ kind }) => kind === 'write');

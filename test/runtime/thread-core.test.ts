@@ -404,6 +404,38 @@ order('records of the sockets thread that came after the look at its head wait f
   assert.equal(queue.probe.seen, ['ask 1', 'ask 2', 'ask 3']);
 });
 
+order('a thread knows since when its turns leave requests of the sockets thread behind, and how many wait', () => {
+  const rig = new Rig({
+    threads: ['sockets', 'blocking'],
+    actors: { a: [0, 0], b: [1, 1] },
+    ringBytes: 256 * 1024,
+  });
+  const left = recorder();
+  const waiting: number[] = [];
+  const behind: (number | undefined)[] = [];
+  const right = recorder({
+    onAsk: ({ context }, { n }) => {
+      if (n % 1_024 !== 0) return;
+      waiting.push(context.waiting(messages.ask));
+      behind.push(context.behindSinceMs);
+    },
+  });
+  rig.start('a', left.definition);
+  rig.start('b', right.definition);
+  const [sockets, worker] = [rig.coreOf('a'), rig.coreOf('b')];
+  for (let n = 0; n < 2_500; n++) left.probe.context.send(rig.id('b'), messages.ask, { n });
+  sockets.turn();
+  const firstMs = rig.clock.now();
+  for (let turn = 0; turn < 3; turn++) {
+    worker.turn();
+    rig.clock.ms += 10;
+  }
+  assert.is(right.probe.seen.length, 2_500);
+  assert.equal(waiting, [2_499, 1_475, 451]);
+  assert.equal(behind, [undefined, firstMs, firstMs]);
+  assert.is(worker.behindSinceMs, undefined, 'the last turn took all there were');
+});
+
 order.run();
 
 const time = suite('thread core: timers and completions');

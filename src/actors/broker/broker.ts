@@ -29,9 +29,10 @@ import { LogWindow } from '../../store/log-window.js';
 import type { RecoveredStore } from '../../store/recovery.js';
 import { createAbortFile, removeAbortFile, storePath } from '../../store/store-directory.js';
 import { markUnsynced } from '../../store/unsynced-mark.js';
+import { FlowControl } from '../flow-control.js';
 import { frontMessages } from '../front/messages.js';
 import { haMessages } from '../ha/messages.js';
-import { expireAnswers, refuseUnwritten, releaseAnswers, sendBytes, withCode } from './answers.js';
+import { expireAnswers, refuseUnwritten, releaseAnswers, respond, sendBytes, withCode } from './answers.js';
 import { onConnectionClosed, scanExpired } from './client-events.js';
 import { ClientRegistry } from './clients.js';
 import { ConfigFiles } from './config-files.js';
@@ -103,7 +104,10 @@ export const brokerActor = actor('broker', {
     commitOffset: onCommitOffset,
     offsetMoved: (state: BrokerState, m: Message<'offsetMoved'>) => writeOffsetMovedEvent(state, m.value),
     groupWanted: (state: BrokerState, m: Message<'groupWanted'>) => wantGroup(state, m.value.group),
-    pulled: (state: BrokerState, m: Message<'pulled'>) => state.stats.pulled(m.found, m.missed, m.messages),
+    pulled: (state: BrokerState, m: Message<'pulled'>) => {
+      state.stats.pulled(m.found, m.missed, m.messages);
+      state.stats.pullsWait(m.host, m.waiting, m.headWaitMs);
+    },
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
     searchFailed: (state: BrokerState, m: Message<'searchFailed'>) =>
       state.offsetSearches.answered(m.value.token, m.value.error),
@@ -239,6 +243,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     registration: new Registration(context, remote, () => context.ready()),
     slaveSync: isSlave ? new SlaveSync(context, remote) : undefined,
     counters,
+    flow: new FlowControl(context, context.meter, context.name, brokerMessages.frame),
     stats,
     ownProperties: Buffer.from(`CLUSTER\u0001${settings.brokerClusterName}`),
     release,
@@ -372,6 +377,7 @@ function onFrame(state: BrokerState, m: Message<'frame'>): void {
   }
   const connection = state.connections.get(m.connection);
   if (connection === undefined) return;
+  if (m.receivedMs < state.flow.suspectBefore && isRefused(state, connection, m.receivedMs)) return;
   switch (scan.code) {
     case RequestCode.SEND_MESSAGE_V2:
     case RequestCode.SEND_MESSAGE:
@@ -381,6 +387,17 @@ function onFrame(state: BrokerState, m: Message<'frame'>): void {
     default:
       onOther(state, connection, m.buffer.subarray(bodyAt, m.end));
   }
+}
+
+/** The request has waited too long. */
+function isRefused(state: BrokerState, connection: Connection, receivedMs: number): boolean {
+  const { flow, settings, scan, counters } = state;
+  const refusal = flow.refusal(settings, scan.code, receivedMs);
+  if (refusal === undefined) return false;
+  counters.requests.request(scan.code);
+  flow.count(refusal.reason);
+  respond(state, connection.id, ResponseCode.SYSTEM_BUSY, refusal.remark);
+  return true;
 }
 
 function onOther(state: BrokerState, connection: Connection, body: Buffer): void {
@@ -425,7 +442,10 @@ function onCheckMaster(state: BrokerState, { connection }: Message<'checkMaster'
 function endOfBatch(state: BrokerState): void {
   const { log, dispatcher, settings } = state;
   if (log.writtenOffset < log.endOffset) {
-    if (log.writeOut()) {
+    state.flow.beginWrite();
+    const isWritten = log.writeOut();
+    state.flow.endWrite(settings);
+    if (isWritten) {
       state.flushMarks.written(log.writtenOffset, state.storeTimestamp());
       tellHa(state);
     } else {
@@ -442,6 +462,7 @@ function endOfBatch(state: BrokerState): void {
   state.replication.catchUp(state);
   releaseAnswers(state);
   state.files.flush(state);
+  state.flow.endOfBatch();
 }
 
 /** A slave has appended: nobody waits for its flush, so with SYNC_FLUSH one follows soon instead of at once. */

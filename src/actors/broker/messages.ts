@@ -49,8 +49,22 @@ export const brokerMessages = messageTable({
   queuesFlushed: { id: 18, lane: 'reply', fields: { host: 'i32', isSynced: 'boolean' } },
   queueDisk: { id: 50, lane: 'reply', msgpack: shape<QueueDisk>() },
   stalled: { id: 51, lane: 'reply', msgpack: shape<Stalled>() },
-  /** What pulls of a host did since its last report: pulls that found messages or did not, messages that they got. */
-  pulled: { id: 22, lane: 'reply', fields: { found: 'offset', missed: 'offset', messages: 'offset' } },
+  /**
+   * What pulls of a host did since its last report: pulls that found messages or did not, messages that they got. And how
+   * many wait now, for the disk or for tables of the broker, and how long a pull waited lately before it was looked at.
+   */
+  pulled: {
+    id: 22,
+    lane: 'reply',
+    fields: {
+      host: 'i32',
+      found: 'offset',
+      missed: 'offset',
+      messages: 'offset',
+      waiting: 'i32',
+      headWaitMs: 'offset',
+    },
+  },
   /** Where a queue begins after old entries were dropped (cleanQueue), and how many of its files went. Bytes: the topic. */
   queueCleaned: {
     id: 44,

@@ -31,6 +31,12 @@ export function pushBroker(state: BrokerState): void {
     offsetCheckInSlave: settings.offsetCheckInSlave,
     enablePropertyFilter: settings.enablePropertyFilter,
     filterSupportRetry: settings.filterSupportRetry,
+    brokerFastFailureEnable: settings.brokerFastFailureEnable,
+    waitTimeMillsInSendQueue: settings.waitTimeMillsInSendQueue,
+    waitTimeMillsInPullQueue: settings.waitTimeMillsInPullQueue,
+    waitTimeMillsInHeartbeatQueue: settings.waitTimeMillsInHeartbeatQueue,
+    waitTimeMillsInTransactionQueue: settings.waitTimeMillsInTransactionQueue,
+    osPageCacheBusyTimeOutMills: settings.osPageCacheBusyTimeOutMills,
   };
   for (const host of state.options.queueHosts) state.context.send(host, queueMessages.broker, { value });
 }

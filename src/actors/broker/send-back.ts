@@ -60,7 +60,10 @@ function onSendBack(state: BrokerState, header: SendBack, { connection }: Reques
   if (writeRefusal(state) !== undefined) {
     return fail(ResponseCode.SYSTEM_ERROR, 'SERVICE_NOT_AVAILABLE');
   }
-  if (state.written.isFull) return fail(ResponseCode.SYSTEM_BUSY, 'too many sends wait for the disk: try again');
+  if (state.written.isFull) {
+    state.flow.count('waiting_answers_full');
+    return fail(ResponseCode.SYSTEM_BUSY, 'too many sends wait for the disk: try again');
+  }
   const flag = header.unitMode === true ? UNIT_SUBSCRIPTION_FLAG : 0;
   const retryName = retryTopic(header.group);
   const retry = ensureTopic(state, retryName, group.retryQueueNums, Perm.READ | Perm.WRITE, flag);

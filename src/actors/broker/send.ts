@@ -305,6 +305,7 @@ function checkWritable(state: BrokerState, connection: Connection): boolean {
   }
   if (state.written.isFull || state.waiting.isFull) {
     const text = '[OVERLOAD]system busy, start flow control for a while: too many sends wait for their flush or slave';
+    state.flow.count('waiting_answers_full');
     refuse(state, connection, ResponseCode.SYSTEM_BUSY, text);
     return false;
   }

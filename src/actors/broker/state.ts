@@ -17,6 +17,7 @@ import type { Counters } from './counters.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { EntryQueries } from './entry-queries.js';
 import type { FilterTable } from './filter-table.js';
+import type { FlowControl } from '../flow-control.js';
 import type { FlushMarks } from './flush-marks.js';
 import type { GroupTable } from './group-table.js';
 import type { OffsetSearches } from './offset-searches.js';
@@ -129,6 +130,8 @@ export interface BrokerState {
   readonly slaveSync: SlaveSync | undefined;
 
   readonly counters: Counters;
+  /** Refuses what has waited too long. */
+  readonly flow: FlowControl;
   /** Rates and times of the recent past, for tools. */
   readonly stats: BrokerStats;
 

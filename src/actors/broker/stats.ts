@@ -25,6 +25,8 @@ export class BrokerStats {
   putTodayMorning = 0;
   gotYesterdayMorning = 0;
   gotTodayMorning = 0;
+  /** By queue host. */
+  private readonly waitingPulls = new Map<number, { readonly count: number; readonly headWaitMs: number }>();
   private readonly samples = new Float64Array(SAMPLES * ROW.count);
   private readonly sampledMs = new Float64Array(SAMPLES);
   /** Samples taken since the start; sample n lies at n % SAMPLES. */
@@ -45,6 +47,21 @@ export class BrokerStats {
     this.pullsFound += found;
     this.pullsMissed += missed;
     this.messagesGot += messages;
+  }
+
+  /** How many pulls wait at a queue host, and how long one waited lately. */
+  pullsWait(host: number, count: number, headWaitMs: number): void {
+    this.waitingPulls.set(host, { count, headWaitMs });
+  }
+
+  /** All queue hosts together, as they said last. */
+  get pullQueue(): { count: number; headWaitMs: number } {
+    const queue = { count: 0, headWaitMs: 0 };
+    for (const { count, headWaitMs } of this.waitingPulls.values()) {
+      queue.count += count;
+      queue.headWaitMs = Math.max(queue.headWaitMs, headWaitMs);
+    }
+    return queue;
   }
 
   /** Messages put per second, over each window that has passed already: `12.0 10.5 9.7`. */

@@ -50,6 +50,7 @@ export function waitsForBlocks(state: HostState, queue: Queue, request: PullRequ
     return false;
   }
   if (state.coldCount >= COLD_PULLS_MAX || !hasRoomForTags(state, request)) {
+    state.flow.count('cold_pulls_full');
     refuseHeld(state, request, ResponseCode.SYSTEM_BUSY, TOO_MANY);
     return true;
   }

@@ -20,6 +20,8 @@ export class HostCounters {
   found = 0;
   missed = 0;
   messages = 0;
+  /** The broker was told last that pulls wait. */
+  hasToldWaiting = false;
   private readonly byTopic = new Map<string, TopicCounters>();
 
   constructor(

@@ -6,6 +6,7 @@ import type { Context } from '../../runtime/actor.js';
 import type { FileCache } from '../../store/file-cache.js';
 import type { LogReader } from '../../store/log-reader.js';
 import type { QuickReads } from '../../store/quick-reads.js';
+import type { FlowControl } from '../flow-control.js';
 import type { HostCounters } from './counters.js';
 import type { FilterCache, RecordProperties } from './filters.js';
 import type { Selection } from './get-messages.js';
@@ -57,6 +58,8 @@ export interface HostState {
   readonly deferred: Deferred;
 
   readonly counters: HostCounters;
+  /** Refuses pulls that have waited too long. */
+  readonly flow: FlowControl;
   readonly scan: RequestScan;
   readonly writer: ResponseWriter;
   readonly request: PullRequest;

@@ -1,5 +1,6 @@
 /** What a queue host understands: pulls (frames from the front) and what its broker actor tells it. */
 import { messageTable, shape } from '../../runtime/message.js';
+import type { FlowLimits } from '../flow-control.js';
 import { connectionRows } from '../front/connection-messages.js';
 
 /** How much an answer holds, what counts as recent, and whether a slave corrects offsets. */
@@ -13,7 +14,7 @@ export interface PullLimits {
 }
 
 /** Broker settings that pulls look at and that may change while it runs. */
-export interface BrokerReplica extends PullLimits {
+export interface BrokerReplica extends PullLimits, FlowLimits {
   readonly brokerPermission: number;
   readonly longPollingEnable: boolean;
   readonly shortPollingTimeMills: number;

@@ -18,6 +18,7 @@ import { readStoreTimestamp } from '../../message/record.js';
 import { actor, type Context } from '../../runtime/actor.js';
 import type { MessageOf } from '../../runtime/message.js';
 import { brokerMessages } from '../broker/messages.js';
+import { FlowControl } from '../flow-control.js';
 import { frontMessages } from '../front/messages.js';
 import { destroy, onCleanQueue, onLogRange, onQueueGone } from './clean-up.js';
 import { HostCounters } from './counters.js';
@@ -133,6 +134,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     woken: [],
     deferred: new Deferred(),
     counters: new HostCounters(context.meter, options.unit, options.host),
+    flow: new FlowControl(context, context.meter, options.unit, queueMessages.frame),
     scan: new RequestScan(),
     writer: new ResponseWriter(),
     request: new PullRequest(),
@@ -156,9 +158,25 @@ function start(context: Context, options: QueueHostOptions): HostState {
 // ---- requests
 
 function onFrame(state: HostState, m: Message<'frame'>): void {
+  if (m.receivedMs < state.flow.suspectBefore && isRefused(state, m)) return;
   if (tryFrame(state, m.connection, m.buffer, m.view, m.start, true)) return;
   if (state.deferred.add(state, m.connection, m.buffer, m.start, m.end)) return;
   tryFrame(state, m.connection, m.buffer, m.view, m.start, false);
+}
+
+/** It is a pull that has waited too long. */
+function isRefused(state: HostState, { connection, receivedMs, buffer, view, start }: Message<'frame'>): boolean {
+  const { flow, replica, scan, counters } = state;
+  const refusal = flow.refusal(replica.broker, RequestCode.PULL_MESSAGE, receivedMs);
+  if (refusal === undefined) return false;
+  const headerWord = view.getInt32(start);
+  const headerEnd = start + 4 + headerBytes(headerWord);
+  const isRead = scan.scan(buffer, view, start + 4, headerEnd, headerSerialization(headerWord));
+  if (!isRead || scan.isResponse || scan.code !== RequestCode.PULL_MESSAGE) return false;
+  counters.requests.request(scan.code);
+  flow.count(refusal.reason);
+  refuse(state, connection, ResponseCode.SYSTEM_BUSY, refusal.remark);
+  return true;
 }
 
 /** Like handleFrame; what the disk cannot give is refused with the reason. */
@@ -327,6 +345,7 @@ function onTopicDeleted(state: HostState, { topic, end }: { readonly topic: stri
 function endOfBatch(state: HostState): void {
   state.deferred.retry(state, handleFrame);
   answerWoken(state);
+  state.flow.endOfBatch();
 }
 
 /** Answers while the front takes answers; the rest follows when it does again. */
@@ -366,12 +385,17 @@ function releaseIdle(state: HostState): void {
   }
 }
 
-function reportPulls({ context, options, counters, reader }: HostState): void {
+function reportPulls(state: HostState): void {
+  const { context, options, counters, reader, flow } = state;
   counters.coldBytes.add(reader.cold.readBytes);
   reader.cold.readBytes = 0;
   const { found, missed, messages } = counters;
-  if (found === 0 && missed === 0) return;
-  context.send(options.broker, brokerMessages.pulled, { found, missed, messages });
+  const waiting = state.deferred.length + state.coldCount;
+  if (found === 0 && missed === 0 && waiting === 0 && !counters.hasToldWaiting) return;
+  const { headWaitMs } = flow;
+  const { host } = options;
+  context.send(options.broker, brokerMessages.pulled, { host, found, missed, messages, waiting, headWaitMs });
+  counters.hasToldWaiting = waiting > 0 || headWaitMs > 0;
   counters.found = 0;
   counters.missed = 0;
   counters.messages = 0;

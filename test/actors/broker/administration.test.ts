@@ -171,7 +171,7 @@ info('messages per second over 10 s, a minute and ten minutes', () => {
 
 info('what the queue hosts report of their pulls', () => {
   const broker = new BrokerDriver().start();
-  broker.tell(brokerMessages.pulled, { found: 40, missed: 20, messages: 900 });
+  broker.tell(brokerMessages.pulled, { found: 40, missed: 20, messages: 900, host: 0, waiting: 3, headWaitMs: 12 });
   broker.advance(10_000);
   const table = runtimeInfo(broker);
   assert.is(table.get('getFoundTps'), '4.0  ');
@@ -179,6 +179,8 @@ info('what the queue hosts report of their pulls', () => {
   assert.is(table.get('getTotalTps'), '6.0 0.0 0.0');
   assert.is(table.get('getTransferedTps'), '90.0  ');
   assert.is(table.get('msgGetTotalTodayNow'), '900');
+  assert.is(table.get('pullThreadPoolQueueSize'), '3');
+  assert.is(table.get('pullThreadPoolQueueHeadWaitTimeMills'), '12');
 });
 
 info('how long sends of a SYNC_MASTER waited for the slave, of the last full minute', () => {

@@ -346,6 +346,11 @@ export class BrokerDriver {
     this.tell(connectionMessages.closed, { connection });
   }
 
+  /** The clock goes on in the middle of a turn, as while a disk is slow. */
+  jump(ms: number): void {
+    this.timeMs += ms;
+  }
+
   /** A frame as the front hands it on: without its length word. Not handled before the next `settle`. */
   post(connection: number, frame: Uint8Array): void {
     const bytes = frame.subarray(FRAME.headerWord);

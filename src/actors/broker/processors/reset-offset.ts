@@ -38,6 +38,7 @@ export const resetOffsetProcessors = [
       }
     }
     if (!state.offsetSearches.hasRoomFor(writeQueueNums)) {
+      state.flow.count('offset_searches_full');
       return fail(ResponseCode.SYSTEM_BUSY, 'too many offsets are being searched for: try again in a moment');
     }
     const isFromC = state.scan.language === Language.CPP;

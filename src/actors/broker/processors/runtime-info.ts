@@ -123,15 +123,22 @@ function log(state: BrokerState) {
   };
 }
 
-/** Apache's pool queues are rings here, emptied each turn; what waits is sends whose flush or slave is not there yet. */
-function queues({ settings, waiting, context }: BrokerState) {
+/**
+ * Apache's pool queues are rings here, emptied each turn. What waits is requests behind this one (they count as sends, which
+ * most of them are), sends whose flush or slave is not there yet, and pulls whose messages come from the disk.
+ */
+function queues({ settings, waiting, context, flow, stats }: BrokerState) {
+  const pulls = stats.pullQueue;
   return {
-    sendThreadPoolQueueSize: waiting.count,
+    sendThreadPoolQueueSize: waiting.count + flow.waiting,
     sendThreadPoolQueueCapacity: settings.sendThreadPoolQueueCapacity,
-    sendThreadPoolQueueHeadWaitTimeMills: Math.round(waiting.headWaitMs(context.clock.monotonic())),
-    pullThreadPoolQueueSize: 0,
+    sendThreadPoolQueueHeadWaitTimeMills: Math.round(
+      Math.max(waiting.headWaitMs(context.clock.monotonic()), flow.headWaitMs),
+    ),
+    pullThreadPoolQueueSize: pulls.count,
     pullThreadPoolQueueCapacity: settings.pullThreadPoolQueueCapacity,
-    pullThreadPoolQueueHeadWaitTimeMills: 0,
+    pullThreadPoolQueueHeadWaitTimeMills: Math.round(pulls.headWaitMs),
+    // Answered in the turn in which they are taken.
     queryThreadPoolQueueSize: 0,
     queryThreadPoolQueueCapacity: settings.queryThreadPoolQueueCapacity,
     queryThreadPoolQueueHeadWaitTimeMills: 0,

@@ -52,7 +52,10 @@ function onEndTransaction(state: BrokerState, header: EndTransaction, { connecti
   const problem = half === undefined ? NOT_FOUND : problemOf(state, half, header);
   if (half === undefined || problem !== undefined) return fail(ResponseCode.SYSTEM_ERROR, problem ?? NOT_FOUND);
   if (refusal(state) !== undefined) return refusal(state)!;
-  if (state.written.isFull) return fail(ResponseCode.SYSTEM_BUSY, 'too many answers wait for the disk: try again');
+  if (state.written.isFull) {
+    state.flow.count('waiting_answers_full');
+    return fail(ResponseCode.SYSTEM_BUSY, 'too many answers wait for the disk: try again');
+  }
   const { queueId, queueOffset } = half;
   if (word === TransactionType.COMMIT) {
     const put = putFinal(state, half);

@@ -23,11 +23,11 @@ import {
 
 const DELIVERY = 'consumer flow control';
 const TRACE = 'message trace';
-const STATISTICS = 'complete statistics';
 
 const POOL = without('actors on pinned threads replace the thread pools, see workerThreads');
 const POOL_QUEUE = without('bounded rings replace the pool queues, see ringBytes');
 const BILLING = without('belongs to a billing hook that only Alibaba Cloud has');
+const DETAIL = without('it only adds the queues of delayed messages, which hangar_delayed_pending shows');
 const UNUSED = without('Apache declares it and never reads it');
 const BLOOM = without('the bloom filter only saves work, consumers get the same messages without it');
 const NOTED = 'the bloom filter in consumerFilter.json is made for: Apache ignores a file of other settings.';
@@ -186,8 +186,8 @@ export const brokerSettings = {
   messageStorePlugIn: text('', refuseSet('a Java class cannot be loaded'), 'Java class that wraps the store.'),
 
   // Statistics and log.
-  enableDetailStat: flag(true, later(STATISTICS), 'Count per queue as well.'),
-  autoDeleteUnusedStats: flag(false, later(STATISTICS), 'Forget the statistics of deleted topics and groups.'),
+  enableDetailStat: flag(true, DETAIL, 'Count per queue as well.'),
+  autoDeleteUnusedStats: flag(false, effective, 'Forget the statistics of deleted topics and groups.'),
   isolateLogEnable: flag(false, without('the process has one log'), 'A log directory for each broker of a host.'),
   commercialEnable: flag(true, BILLING, 'Count for billing.'),
   commercialTimerCount: int(1, BILLING, 'Factor for delayed messages.'),

@@ -41,7 +41,13 @@ async function whileUp(
   broker: ConfigValues,
   use: (running: Running) => Promise<void>,
 ): Promise<void> {
-  const hangar = await up('--config', oneBroker({ brokerFastFailureEnable: false, ...broker }, process), '--ephemeral', '--store', temporaryDirectory());
+  const hangar = await up(
+    '--config',
+    oneBroker({ brokerFastFailureEnable: 'false', ...broker }, process),
+    '--ephemeral',
+    '--store',
+    temporaryDirectory(),
+  );
   try {
     const address = hangar.addresses.get(TOPIC)!;
     await served(address);

@@ -38,7 +38,7 @@ function sendAll(
 const bounds = suite('bounds: rings');
 
 bounds('ring front - worker: the sockets that feed a full one are paused, nothing is lost', async () => {
-  const config = oneBroker({ brokerFastFailureEnable: false }, { ringBytes: RING_BYTES });
+  const config = oneBroker({ brokerFastFailureEnable: 'false' }, { ringBytes: RING_BYTES });
   await embedded(config, async ({ cluster, metrics }) => {
     const address = cluster.addressOf('broker-a');
     const clients = await Promise.all(Array.from({ length: 4 }, () => RemotingClient.connect(address)));
@@ -63,7 +63,7 @@ bounds('ring front - worker: the sockets that feed a full one are paused, nothin
 
 bounds('ring worker - worker: a queue host that falls behind is told everything again from the log', async () => {
   // With three workers for one broker its queue hosts have threads of their own.
-  const config = oneBroker({ brokerFastFailureEnable: false }, { workerThreads: 3, workerRingBytes: RING_BYTES });
+  const config = oneBroker({ brokerFastFailureEnable: 'false' }, { workerThreads: 3, workerRingBytes: RING_BYTES });
   const queues = 1_024;
   await embedded(config, async ({ cluster, metrics }) => {
     const client = await RemotingClient.connect(cluster.addressOf('broker-a'));

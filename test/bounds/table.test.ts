@@ -50,6 +50,7 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
     'actors/broker/schedule',
     'thousands that are due at once go in portions',
   ],
+  'statistics by topic, group and cluster for tools': ['actors/broker/statistics', '50,000 items'],
   'metric series of a thread': ['runtime/slab', 'when it is full'],
 };
 

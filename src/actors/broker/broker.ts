@@ -54,6 +54,7 @@ import { OffsetSearches } from './offset-searches.js';
 import { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
 import { handleRequest } from './processors/index.js';
+import { ItemStatistics } from './item-statistics.js';
 import { QueueLocks } from './queue-locks.js';
 import { QueueSync } from './queue-sync.js';
 import { Registration } from './registration.js';
@@ -107,6 +108,9 @@ export const brokerActor = actor('broker', {
     pulled: (state: BrokerState, m: Message<'pulled'>) => {
       state.stats.pulled(m.found, m.missed, m.messages);
       state.stats.pullsWait(m.host, m.waiting, m.headWaitMs);
+    },
+    got: (state: BrokerState, m: Message<'got'>) => {
+      for (const one of m.value) state.counters.got(one);
     },
     offsetFound: (state: BrokerState, m: Message<'offsetFound'>) => state.offsetSearches.answered(m.token, m.offset),
     searchFailed: (state: BrokerState, m: Message<'searchFailed'>) =>
@@ -177,7 +181,8 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     sendBytes(state, connection, frame, 0, frame.length);
   };
   const remote = new Remote(context, options.front);
-  const counters = new Counters(context.meter, context.name);
+  const items = new ItemStatistics(context);
+  const counters = new Counters(context.meter, context.name, items, settings.brokerClusterName);
   const stats = new BrokerStats(context, counters);
   const faults = new StoreFaults(context, context.name);
   const state: BrokerState = {
@@ -245,6 +250,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     counters,
     flow: new FlowControl(context, context.meter, context.name, brokerMessages.frame),
     stats,
+    items,
     ownProperties: Buffer.from(`CLUSTER\u0001${settings.brokerClusterName}`),
     release,
     flushSoon: coalesced(context, FOLLOWER_FLUSH_MS, () => flusher.request()),

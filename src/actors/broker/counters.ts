@@ -3,13 +3,18 @@ import { catalog } from '../../../metrics/catalog.js';
 import { type Counter, counter, gauge, type Gauge } from '../../../metrics/meter.js';
 import type { Meter } from '../../runtime/slab.js';
 import type { DeletionReason } from '../../store/retention.js';
+import type { GotByGroup } from './messages.js';
 import { RequestCounters } from '../request-counters.js';
+import type { Item, ItemStatistics } from './item-statistics.js';
 import type { BrokerTopic } from './topic-table.js';
 
 /** What goes into one topic. */
 export interface TopicCounters {
   readonly messages: Counter;
   readonly bytes: Counter;
+  /** The same for tools. */
+  readonly putNums: Item;
+  readonly putSize: Item;
 }
 
 export class Counters {
@@ -30,10 +35,13 @@ export class Counters {
   putBytes = 0;
   failedPuts = 0;
   private readonly messagesNotIndexed: Counter;
+  private readonly clusterPutNums: Item;
 
   constructor(
     private readonly meter: Meter,
     private readonly broker: string,
+    private readonly items: ItemStatistics,
+    private readonly cluster: string,
   ) {
     this.requests = new RequestCounters(meter, broker);
     this.logEnd = gauge(meter, catalog.commitLogEnd, { broker });
@@ -48,6 +56,7 @@ export class Counters {
     this.replicationLag = gauge(meter, catalog.replicationLag, { broker });
     this.connectedSlaves = gauge(meter, catalog.connectedSlaves, { broker });
     this.writable = gauge(meter, catalog.brokerWritable, { broker });
+    this.clusterPutNums = items.item('BROKER_PUT_NUMS', cluster);
     this.messagesNotIndexed = counter(meter, catalog.messagesNotIndexed, { broker });
   }
 
@@ -58,12 +67,24 @@ export class Counters {
     topic.counters ??= this.ofTopic(topic.name);
     topic.counters.messages.add(count);
     topic.counters.bytes.add(bytes);
+    topic.counters.putNums.add(count, 1);
+    topic.counters.putSize.add(bytes, 1);
+    this.clusterPutNums.add(count, 0);
   }
 
-  /** A consumer of the group sent a message back; it was retried too often when it is dead. */
-  sentBack(group: string, isDead: boolean): void {
-    const { meter, broker } = this;
+  /** A consumer of the group sent a message of the topic back; it was retried too often when it is dead. */
+  sentBack(group: string, topic: string, isDead: boolean): void {
+    const { meter, broker, items } = this;
+    items.item('SNDBCK_PUT_NUMS', `${topic}@${group}`).add(1, 1);
     counter(meter, catalog.messagesSentBack, { broker, group, to: isDead ? 'dlq' : 'retry' }).add(1);
+  }
+
+  /** Consumers of the group got messages from the topic, with so many pulls. */
+  got({ topic, group, messages, bytes, pulls }: GotByGroup): void {
+    const { items, cluster } = this;
+    items.item('GROUP_GET_NUMS', `${topic}@${group}`).add(messages, pulls);
+    items.item('GROUP_GET_SIZE', `${topic}@${group}`).add(bytes, pulls);
+    items.item('BROKER_GET_NUMS', cluster).add(messages, 0);
   }
 
   /** A message's keys could not be put into the index. */
@@ -82,10 +103,12 @@ export class Counters {
   }
 
   private ofTopic(topic: string): TopicCounters {
-    const { meter, broker } = this;
+    const { meter, broker, items } = this;
     return {
       messages: counter(meter, catalog.messagesIn, { broker, topic }),
       bytes: counter(meter, catalog.messageBytesIn, { broker, topic }),
+      putNums: items.item('TOPIC_PUT_NUMS', topic),
+      putSize: items.item('TOPIC_PUT_SIZE', topic),
     };
   }
 }

@@ -116,6 +116,10 @@ export function deleteTopic(state: BrokerState, name: string): void {
   if (topic === undefined) return;
   dropQueuesOf(state, topic);
   state.offsets.removeTopic(name);
+  if (state.settings.autoDeleteUnusedStats) {
+    state.items.topicDeleted(name);
+    topic.counters = undefined;
+  }
   topicsChanged(state);
   pushTopicDeleted(state, name);
   state.context.log.info('topic deleted', { topic: name });

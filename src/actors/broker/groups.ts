@@ -36,6 +36,7 @@ export function deleteGroup(state: BrokerState, name: string, withOffsets: boole
   const { groups, context, files, offsets } = state;
   if (withOffsets) offsets.removeGroup(name);
   if (!groups.delete(name, context.clock.now())) return;
+  if (state.settings.autoDeleteUnusedStats) state.items.groupDeleted(name);
   files.groupsChanged();
   pushGroup(state, name);
   context.log.info('consumer group deleted', { group: name, withOffsets });

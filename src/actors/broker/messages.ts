@@ -38,6 +38,15 @@ export interface SearchFailed {
   readonly error: DiskErrorFacts;
 }
 
+/** What a group got from a topic by pulls that found messages. */
+export interface GotByGroup {
+  readonly topic: string;
+  readonly group: string;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly pulls: number;
+}
+
 export const brokerMessages = messageTable({
   ...connectionRows,
 
@@ -65,6 +74,8 @@ export const brokerMessages = messageTable({
       headWaitMs: 'offset',
     },
   },
+  /** The same by topic and group, for those that got something since the last report. */
+  got: { id: 52, lane: 'reply', msgpack: shape<readonly GotByGroup[]>() },
   /** Where a queue begins after old entries were dropped (cleanQueue), and how many of its files went. Bytes: the topic. */
   queueCleaned: {
     id: 44,

@@ -83,7 +83,7 @@ function onSendBack(state: BrokerState, header: SendBack, { connection }: Reques
   const level = header.delayLevel === 0 ? FIRST_RETRY_LEVEL + record.reconsumeTimes : header.delayLevel;
   const problem = storeCopy(state, record, topic, state.context.random.below(queues), isDead ? 0 : level);
   if (problem !== undefined) return fail(ResponseCode.SYSTEM_ERROR, problem);
-  state.counters.sentBack(header.group, isDead);
+  state.counters.sentBack(header.group, topicOf(record), isDead);
   answerWritten(state, connection);
   return LATER;
 }
@@ -125,6 +125,11 @@ function storeCopy(
     case 'failed':
       return 'SERVICE_NOT_AVAILABLE';
   }
+}
+
+/** Where the message was first: a message that comes back again lies in the retry topic. */
+function topicOf({ buffer, properties, topicAt, topicBytes }: RecordAt): string {
+  return properties.text(Scanned.RETRY_TOPIC, buffer) ?? buffer.toString('utf8', topicAt, topicAt + topicBytes);
 }
 
 /** The record's properties into `stored`, with those of a message that comes back; returns their end. */

@@ -20,6 +20,7 @@ import type { FilterTable } from './filter-table.js';
 import type { FlowControl } from '../flow-control.js';
 import type { FlushMarks } from './flush-marks.js';
 import type { GroupTable } from './group-table.js';
+import type { ItemStatistics } from './item-statistics.js';
 import type { OffsetSearches } from './offset-searches.js';
 import type { OffsetTable } from './offset-table.js';
 import type { BrokerOptions } from './options.js';
@@ -134,6 +135,8 @@ export interface BrokerState {
   readonly flow: FlowControl;
   /** Rates and times of the recent past, for tools. */
   readonly stats: BrokerStats;
+  /** The same by topic, group and cluster. */
+  readonly items: ItemStatistics;
 
   /** The broker's own properties in stored form (CLUSTER): appended to those of every message. */
   ownProperties: Buffer;

@@ -2,12 +2,19 @@
 import { catalog } from '../../../metrics/catalog.js';
 import { type Counter, counter, gauge, type Gauge } from '../../../metrics/meter.js';
 import type { Meter } from '../../runtime/slab.js';
+import type { GotByGroup } from '../broker/messages.js';
 import { RequestCounters } from '../request-counters.js';
 import type { Topic } from './replica.js';
 
 interface TopicCounters {
   readonly messages: Counter;
   readonly bytes: Counter;
+}
+
+interface Got {
+  messages: number;
+  bytes: number;
+  pulls: number;
 }
 
 export class HostCounters {
@@ -37,8 +44,11 @@ export class HostCounters {
     this.coldBytes = counter(meter, catalog.coldReadBytes, labels);
   }
 
-  /** HOT. */
-  pulled(topic: Topic, messages: number, bytes: number): void {
+  /** What groups got since the broker was told last: group by topic. */
+  private readonly got = new Map<string, Map<string, Got>>();
+
+  /** HOT. The group got messages. */
+  pulled(topic: Topic, group: string, messages: number, bytes: number): void {
     let counters = this.byTopic.get(topic.topic);
     if (counters === undefined) {
       const labels = { broker: this.broker, topic: topic.topic };
@@ -50,7 +60,32 @@ export class HostCounters {
     }
     counters.messages.add(messages);
     counters.bytes.add(bytes);
+    this.countGot(topic.topic, group, messages, bytes);
     this.found++;
     this.messages += messages;
+  }
+
+  /** What `pulled` was told since the last call. */
+  takeGot(): GotByGroup[] {
+    const all: GotByGroup[] = [];
+    for (const [topic, groups] of this.got) for (const [group, got] of groups) all.push({ topic, group, ...got });
+    this.got.clear();
+    return all;
+  }
+
+  private countGot(topic: string, group: string, messages: number, bytes: number): void {
+    let groups = this.got.get(topic);
+    if (groups === undefined) {
+      groups = new Map();
+      this.got.set(topic, groups);
+    }
+    const got = groups.get(group);
+    if (got === undefined) {
+      groups.set(group, { messages, bytes, pulls: 1 });
+      return;
+    }
+    got.messages += messages;
+    got.bytes += bytes;
+    got.pulls++;
   }
 }

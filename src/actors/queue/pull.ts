@@ -302,7 +302,7 @@ function answer(state: HostState, queue: Queue, request: PullRequest, selected: 
     }
   }
   context.end(writer.finish(bodyBytes));
-  if (bodyBytes > 0) state.counters.pulled(request.topic!, selection.messages, bodyBytes);
+  if (bodyBytes > 0) state.counters.pulled(request.topic!, request.group!.name, selection.messages, bodyBytes);
   else state.counters.missed++;
 }
 

@@ -396,6 +396,8 @@ function reportPulls(state: HostState): void {
   const { host } = options;
   context.send(options.broker, brokerMessages.pulled, { host, found, missed, messages, waiting, headWaitMs });
   counters.hasToldWaiting = waiting > 0 || headWaitMs > 0;
+  const got = counters.takeGot();
+  if (got.length > 0) context.send(options.broker, brokerMessages.got, { value: got });
   counters.found = 0;
   counters.missed = 0;
   counters.messages = 0;

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Counters } from '../../../src/actors/broker/counters.js';
+import { ItemStatistics } from '../../../src/actors/broker/item-statistics.js';
 import { PutTimes } from '../../../src/actors/broker/put-times.js';
 import { BrokerStats } from '../../../src/actors/broker/stats.js';
 import { MS_PER_DAY, MS_PER_MINUTE } from '../../../src/base/units.js';
@@ -17,7 +18,8 @@ function statistics() {
       sample = fire;
     },
   } as unknown as Context;
-  const counters = new Counters(new Meter(new SharedArrayBuffer(SLAB_BYTES)), 'broker-a');
+  const meter = new Meter(new SharedArrayBuffer(SLAB_BYTES));
+  const counters = new Counters(meter, 'broker-a', new ItemStatistics(context), 'cluster');
   const stats = new BrokerStats(context, counters);
   const pass = (ms: number): void => {
     nowMs += ms;

@@ -21,6 +21,7 @@ import { replyProcessors } from './replies.js';
 import { resetOffsetProcessors } from './reset-offset.js';
 import { sendBackProcessors } from '../send-back.js';
 import { runtimeProcessors } from './runtime-info.js';
+import { statisticsProcessors } from './statistics.js';
 import { transactionProcessors } from '../transactions/end-transaction.js';
 import { topicProcessors } from './topics.js';
 
@@ -38,6 +39,7 @@ const processors: ReadonlyMap<number, Handler> = new Map([
   ...filterProcessors,
   ...groupProcessors,
   ...progressProcessors,
+  ...statisticsProcessors,
   ...connectionProcessors,
   ...configurationProcessors,
   ...runtimeProcessors,

@@ -1,6 +1,7 @@
 /** How far queues have grown and groups have come. Source: AdminBrokerProcessor.java. */
 import type { MessageQueue } from '../../../remoting/bodies/message-queue.js';
 import {
+  type ConsumeStats,
   consumeStats,
   groupList,
   type OffsetWrapper,
@@ -27,20 +28,8 @@ export const progressProcessors = [
   }),
 
   on(requests.getConsumeStats, (state, { consumerGroup, topic }) => {
-    const { offsets, clients, topics } = state;
-    const names = topic === undefined || topic.trim() === '' ? offsets.topicsOf(consumerGroup) : [topic];
-    const subscriptions = clients.consumers.get(consumerGroup)?.subscriptions;
-    const offsetTable = new Map<MessageQueue, OffsetWrapper>();
-    for (const name of names) {
-      const found = topics.get(name);
-      // What an online group does not subscribe to any more is nothing that it lags behind in.
-      const isLeft = subscriptions !== undefined && subscriptions.size > 0 && !subscriptions.has(name);
-      if (found?.config === undefined || isLeft) continue;
-      for (let queueId = 0; queueId < found.config.readQueueNums; queueId++) {
-        offsetTable.set(messageQueue(state, name, queueId), progress(state, consumerGroup, found, queueId));
-      }
-    }
-    return okBody(consumeStats, { consumeTps: 0, offsetTable });
+    const names = topic === undefined || topic.trim() === '' ? state.offsets.topicsOf(consumerGroup) : [topic];
+    return okBody(consumeStats, consumeStatsOf(state, consumerGroup, names, false));
   }),
 
   on(requests.queryTopicConsumeByWho, ({ clients, offsets }, { topic }) => {
@@ -50,7 +39,30 @@ export const progressProcessors = [
   }),
 ] as const;
 
-function messageQueue({ settings }: BrokerState, topic: string, queueId: number): MessageQueue {
+/** How far the group has come in those of the topics that are here and that it subscribes to, if it is online. */
+export function consumeStatsOf(
+  state: BrokerState,
+  group: string,
+  names: readonly string[],
+  isOrderOnly: boolean,
+): ConsumeStats {
+  const subscriptions = state.clients.consumers.get(group)?.subscriptions;
+  const offsetTable = new Map<MessageQueue, OffsetWrapper>();
+  let consumeTps = 0;
+  for (const name of names) {
+    const found = state.topics.get(name);
+    // What an online group does not subscribe to any more is nothing that it lags behind in.
+    const isLeft = subscriptions !== undefined && subscriptions.size > 0 && !subscriptions.has(name);
+    if (found?.config === undefined || isLeft || (isOrderOnly && !found.config.order)) continue;
+    consumeTps += state.items.consumeTps(group, name);
+    for (let queueId = 0; queueId < found.config.readQueueNums; queueId++) {
+      offsetTable.set(messageQueue(state, name, queueId), progress(state, group, found, queueId));
+    }
+  }
+  return { consumeTps, offsetTable };
+}
+
+export function messageQueue({ settings }: BrokerState, topic: string, queueId: number): MessageQueue {
   return { brokerName: settings.brokerName, queueId, topic };
 }
 

@@ -364,7 +364,7 @@ listed('lists keys without effect when they are set, with the reason', () => {
   );
   assert.match(
     renderNote(loaded.notes[1]!),
-    /enableDetailStat=false is accepted without effect: comes with complete statistics$/,
+    /enableDetailStat=false is accepted without effect: it only adds the queues of delayed messages, which hangar_delayed_pending shows$/,
   );
 });
 

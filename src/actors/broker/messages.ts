@@ -75,7 +75,7 @@ export const brokerMessages = messageTable({
     },
   },
   /** The same by topic and group, for those that got something since the last report. */
-  got: { id: 52, lane: 'reply', msgpack: shape<readonly GotByGroup[]>() },
+  got: { id: 54, lane: 'reply', msgpack: shape<readonly GotByGroup[]>() },
   /** Where a queue begins after old entries were dropped (cleanQueue), and how many of its files went. Bytes: the topic. */
   queueCleaned: {
     id: 44,

@@ -10,12 +10,16 @@ const INT_MAX = 2 ** 31 - 1;
 export const LONG_MIN = -(2n ** 63n);
 export const LONG_MAX = 2n ** 63n - 1n;
 
+/** No number that anybody means is longer; Java reads those as well. What looking at a message takes is bounded so. */
+const NUMBER_CHARS_MAX = 1_024;
+
 export function fitsInt(value: bigint): boolean {
   return value >= INT_MIN && value <= INT_MAX;
 }
 
 /** Source: Integer.valueOf(String). */
 export function parseInt32(text: string): number {
+  mustBeShort(text);
   const value = Number(text);
   if (!/^[+-]?\d+$/.test(text) || value < INT_MIN || value > INT_MAX) throw new NotComparable(text);
   return value;
@@ -23,6 +27,7 @@ export function parseInt32(text: string): number {
 
 /** Source: Long.valueOf(String). */
 export function parseInt64(text: string): bigint {
+  mustBeShort(text);
   // 19 digits at most, but any number of leading zeros.
   if (!/^[+-]?0*\d{1,19}$/.test(text)) throw new NotComparable(text);
   const value = text[0] === '-' ? -BigInt(text.slice(1)) : BigInt(text[0] === '+' ? text.slice(1) : text);
@@ -30,15 +35,20 @@ export function parseInt64(text: string): bigint {
   return value;
 }
 
-const DOUBLE = /^([+-]?)(?:(NaN|Infinity)|((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)[fd]?)$/i;
+const DOUBLE = /^([+-]?)(?:(NaN|Infinity)|((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)[fd]?)$/i;
 
 /** Source: Double.valueOf(String), without its hexadecimal form. */
 export function parseDouble(text: string): number {
+  mustBeShort(text);
   const found = DOUBLE.exec(trimmed(text));
   // Only suffix and exponent may be written in either case.
   if (found === null || (found[2] !== undefined && !/NaN|Infinity/.test(found[2]))) throw new NotComparable(text);
   const value = Number(found[2] ?? found[3]);
   return found[1] === '-' ? -value : value;
+}
+
+function mustBeShort(text: string): void {
+  if (text.length > NUMBER_CHARS_MAX) throw new NotComparable(text);
 }
 
 /** Source: String.trim: everything up to the blank goes. */

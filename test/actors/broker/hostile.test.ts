@@ -244,4 +244,28 @@ floods('large half messages are asked about a few at a time', () => {
   assert.ok(most() < 5 * MIB, `${most()} bytes in one turn`);
 });
 
+floods('a heartbeat brings filters that take a moment to read, no more', () => {
+  const { broker, client } = started();
+  const subscription = (n: number): unknown => ({
+    topic: `T${n}`,
+    subString: `a = 1${' OR a = 1'.repeat(7_000)}`,
+    subVersion: 1,
+    expressionType: 'SQL92',
+    codeSet: [],
+    tagsSet: [],
+  });
+  const heartbeat = (filters: number): Answered => {
+    const group = { groupName: 'G', consumeType: 'CONSUME_PASSIVELY', messageModel: 'CLUSTERING' };
+    const consumer = { ...group, consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET', unitMode: false };
+    const subscriptionDataSet = Array.from({ length: filters }, (_, n) => subscription(n));
+    const data = { clientID: 'one', consumerDataSet: [{ ...consumer, subscriptionDataSet }], producerDataSet: [] };
+    return broker.ask(client, RequestCode.HEART_BEAT, {}, { body: JSON.stringify(data) });
+  };
+  assert.is(heartbeat(2).command.code, ResponseCode.SUCCESS);
+  broker.take(client);
+  const { command } = heartbeat(3);
+  assert.is(command.code, ResponseCode.SYSTEM_ERROR);
+  assert.match(command.remark ?? '', /may have 131072 characters, these have 189015: simplify/);
+});
+
 floods.run();

@@ -1,5 +1,5 @@
 /** Clients come, stay and go. Source: ClientManageProcessor.java, ConsumerManageProcessor.java. */
-import { isTagType, NoFilter, readFilter } from '../../../filter/subscription.js';
+import { FILTER_CHARS_MAX, isTagType, NoFilter, readFilter } from '../../../filter/subscription.js';
 import { GROUP_NAME_CHARS_MAX, groupNameProblem, retryTopic } from '../../../message/topics.js';
 import { checkClientRequest, consumerIdList } from '../../../remoting/bodies/clients.js';
 import { type ConsumerData, type HeartbeatData, heartbeatData } from '../../../remoting/bodies/heartbeat.js';
@@ -16,6 +16,8 @@ import { fail, OK, okBody, on, onBody, peer, type Request } from './answer.js';
 
 /** Groups that one client process may be in. */
 export const GROUPS_PER_CLIENT_MAX = 4_096;
+/** Of the filters that one client brings along: reading them takes the broker's thread some milliseconds for every KiB. */
+const HEARTBEAT_FILTER_CHARS_MAX = 2 * FILTER_CHARS_MAX;
 /** Source: TopicSysFlag.FLAG_UNIT_SUB. */
 const UNIT_SUBSCRIPTION_FLAG = 2;
 
@@ -92,6 +94,7 @@ function heartbeatRefusal({ clients }: BrokerState, data: HeartbeatData): string
     return `a client may be in ${GROUPS_PER_CLIENT_MAX} groups, this one is in ${consumerDataSet.length + producerDataSet.length}`;
   }
   let added = 0;
+  let filterChars = 0;
   for (const { groupName, subscriptionDataSet } of consumerDataSet) {
     const problem = groupNameProblem(groupName);
     if (problem !== undefined) return problem;
@@ -99,6 +102,12 @@ function heartbeatRefusal({ clients }: BrokerState, data: HeartbeatData): string
       return `a group may subscribe to ${SUBSCRIPTIONS_PER_GROUP_MAX} topics, ${groupName} asks for ${subscriptionDataSet.length}`;
     }
     if (!clients.consumers.has(groupName)) added++;
+    for (const { expressionType, subString } of subscriptionDataSet) {
+      if (!isTagType(expressionType)) filterChars += subString.length;
+    }
+  }
+  if (filterChars > HEARTBEAT_FILTER_CHARS_MAX) {
+    return `the filters of a client may have ${HEARTBEAT_FILTER_CHARS_MAX} characters, these have ${filterChars}: simplify them`;
   }
   for (const { groupName } of producerDataSet) {
     if (groupName.length > GROUP_NAME_CHARS_MAX)

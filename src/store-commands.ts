@@ -91,13 +91,14 @@ function optionsOf(root: string, config: string | undefined): CheckOptions {
     for (const error of loaded.errors) console.error(`hangar: ${renderNote(error)}`);
     return process.exit(CheckExit.USAGE);
   }
-  const { settings } = loaded.value;
+  const { settings, given } = loaded.value;
+  // Only what the file says. Its defaults are those of a new store, and the directory may be elsewhere (`--store`).
   return {
     root,
-    commitLogDirectory: settings.storePathCommitLog,
-    fileBytes: settings.mappedFileSizeCommitLog,
-    queueFileBytes: settings.mappedFileSizeConsumeQueue,
-    indexSlots: settings.maxHashSlotNum,
+    ...(given.has('storePathCommitLog') ? { commitLogDirectory: settings.storePathCommitLog } : {}),
+    ...(given.has('mappedFileSizeCommitLog') ? { fileBytes: settings.mappedFileSizeCommitLog } : {}),
+    ...(given.has('mappedFileSizeConsumeQueue') ? { queueFileBytes: settings.mappedFileSizeConsumeQueue } : {}),
+    ...(given.has('maxHashSlotNum') ? { indexSlots: settings.maxHashSlotNum } : {}),
     delayLevelsMs: settings.messageDelayLevel,
   };
 }

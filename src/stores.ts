@@ -63,8 +63,12 @@ export class StoreLocks {
     events: RecoveryEvents,
   ): Promise<RecoveredStore> {
     const options = { ...recoverOptionsOf(settings), copyDirectory: copyOf(topology, settings) };
-    if (this.disk.list(options.commitLogDirectory).length === 0) return recoverStore(this.disk, options);
     const { progress, say } = events;
+    if (this.disk.list(options.commitLogDirectory).length === 0) {
+      const empty = recoverStore(this.disk, options);
+      for (const { path, text } of empty.problems) say('warn', `store: ${text}`, { path });
+      return empty;
+    }
     progress.begin(role);
     let recovered: RecoveredStore;
     try {

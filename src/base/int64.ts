@@ -13,6 +13,12 @@ export function readInt64(view: DataView, at: number): number {
   return value;
 }
 
+/** The same for bytes that a damaged disk may have changed: -1 for what no offset or time can be. */
+export function readInt64OrNone(view: DataView, at: number): number {
+  const value = view.getInt32(at) * TWO_32 + view.getUint32(at + 4);
+  return Number.isSafeInteger(value) ? value : -1;
+}
+
 /** Writes a safe integer as big-endian int64. */
 export function writeInt64(view: DataView, at: number, value: number): void {
   view.setInt32(at, Math.floor(value / TWO_32));

@@ -220,6 +220,7 @@ export type RecordProblem =
   | 'body checksum'
   | 'total size'
   | 'zeros in topic or properties'
+  | 'impossible topic or queue'
   | 'offset or time out of range';
 
 /** What checkRecord found. Reused: read it before the next call. */
@@ -234,6 +235,10 @@ export interface RecordCheck {
   reason: RecordProblem | undefined;
 }
 
+/** What the name of a directory cannot hold or be. */
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
 const check: RecordCheck = { status: 'bad', size: -1, reason: undefined };
 
 function bad(reason: RecordProblem, size = -1): RecordCheck {
@@ -245,8 +250,8 @@ function bad(reason: RecordProblem, size = -1): RecordCheck {
 
 /**
  * Looks at the record at `at`, of which at most `available` bytes are there (to the end of its file). Decides as
- * CommitLog.checkMessageAndReturnSize does, and also refuses what no Number can hold and topics with zeros in them; the
- * physical offset is not compared with the position. The result is reused.
+ * CommitLog.checkMessageAndReturnSize does, and also refuses what no Number can hold, and topics and queues that no
+ * directory can be named after; the physical offset is not compared with the position. The result is reused.
  */
 export function checkRecord(
   buffer: Uint8Array,
@@ -284,7 +289,13 @@ export function checkRecord(
   if (size !== totalBytes) return bad('total size', totalBytes > 0 ? totalBytes : -1);
   // No checksum covers the topic; a write that was cut off leaves zeros.
   const topicAt = bodyAt + bodyBytes + 1;
-  for (let i = 0; i < topicBytes; i++) if (buffer[topicAt + i] === 0) return bad('zeros in topic or properties');
+  for (let i = 0; i < topicBytes; i++) {
+    const byte = buffer[topicAt + i];
+    if (byte === 0) return bad('zeros in topic or properties');
+    if (byte === SLASH) return bad('impossible topic or queue');
+  }
+  const isDots = topicBytes <= 2 && buffer[topicAt] === DOT && buffer[topicAt + topicBytes - 1] === DOT;
+  if (topicBytes === 0 || isDots || view.getInt32(at + RECORD.queueId) < 0) return bad('impossible topic or queue');
   const afterBornHost = at + RECORD.bornHost + bornHostBytes(sysFlag);
   if (
     !isOffset(readRounded(view, at + RECORD.queueOffset)) ||

@@ -14,6 +14,7 @@
  */
 import { type Disk, DiskError, type DiskFile } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
+import { StartError } from '../base/start-error.js';
 import { BLANK, writeBlank } from '../message/record.js';
 import { LogFiles } from './log-files.js';
 import type { LogWindow } from './log-window.js';
@@ -90,7 +91,12 @@ export class CommitLog {
     const from = Math.max(window.segmentStart(startAt), this.minOffset);
     // A segment lies in one piece before the window's end.
     const read = this.files.read(from, startAt - from, window.buffer, window.position(from));
-    invariant(read === startAt - from, 'log is readable up to its end', from, startAt);
+    if (read === startAt - from) return;
+    const missing = this.files.path(this.files.fileStart(from + read));
+    throw new StartError(
+      `${missing} is missing, too close to the end of the log (${startAt}) to go on without it: put it back from a backup or ` +
+        'from the other broker of the pair, or move the files behind it away, too',
+    );
   }
 
   /** Offset of the oldest byte. */

@@ -39,6 +39,8 @@ export class ConsumeQueueFiles {
 
   /** Directory entries that are no such files; they are left alone. */
   readonly strays: readonly string[] = NO_STRAYS;
+  /** A file was shorter than it should be, and was brought to its size. */
+  wasShort = false;
 
   /** `fileBytes` is a multiple of 20. Throws StoreError when the directory holds files of another size. */
   constructor(
@@ -246,6 +248,7 @@ export class ConsumeQueueFiles {
     const bytes = this.files.disk.stat(this.pathOf(start))?.bytes ?? 0;
     if (bytes > this.fileBytes) throw this.misfit(name, `has ${bytes} bytes`);
     if (bytes === this.fileBytes) return;
+    this.wasShort = true;
     const file = this.files.disk.open(this.pathOf(start));
     try {
       file.truncate(this.fileBytes);

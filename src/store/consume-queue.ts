@@ -18,6 +18,7 @@ import { ENTRY, entryEnd, entryOffset, entrySize, isBlankEntry, isValidEntry } f
 import { ConsumeQueueFiles } from './consume-queue-files.js';
 import type { FileCache } from './file-cache.js';
 import { BUFFER_BYTES_MAX, type Buffered } from './write-behind.js';
+import { isZero } from './zeros.js';
 
 /** Store time of the record at that place of the commit log, negative when it cannot be read. */
 export type StoreTimeOf = (commitLogOffset: number, sizeBytes: number) => number;
@@ -41,6 +42,8 @@ export class ConsumeQueue implements Buffered {
   private firstOffset: number;
   private physicalEnd = -1;
   private isClosed = false;
+  /** `recover` found entries behind one that is none, or a file without its end. Ordinary after a crash only. */
+  isDamaged = false;
 
   /**
    * The queue of a directory, which need not exist: it is made when the first entry is written out. What is in the
@@ -103,6 +106,7 @@ export class ConsumeQueue implements Buffered {
     // A power loss may have taken the end of a file before those.
     while (from > files.first && !this.isEntry(from / ENTRY.bytes - 1)) from -= files.fileBytes;
     const end = this.scan(from);
+    this.isDamaged ||= files.wasShort;
     if (afterCrash || end < files.last) files.cut(end);
     this.written = end;
     this.firstOffset = files.first / ENTRY.bytes;
@@ -317,13 +321,25 @@ export class ConsumeQueue implements Buffered {
       for (let at = 0; at + ENTRY.bytes <= bytes; at += ENTRY.bytes, position += ENTRY.bytes) {
         isPadding &&= isBlankEntry(chunk, at);
         if (isPadding) continue;
-        if (!isValidEntry(chunk, at) || entryOffset(chunk, at) < this.physicalEnd) return position;
+        if (!isValidEntry(chunk, at) || entryOffset(chunk, at) < this.physicalEnd) {
+          this.isDamaged = this.goesOnBehind(chunk, at, bytes);
+          return position;
+        }
         this.physicalEnd = entryEnd(chunk, at);
       }
       invariant(bytes >= ENTRY.bytes, 'a consume queue file has its full size', position, bytes);
       readBytes *= 4;
     }
     return position;
+  }
+
+  /** What ends the queue is neither the zeros behind its last entry nor what Apache's broker leaves there when it cuts. */
+  private goesOnBehind(chunk: Uint8Array, end: number, bytes: number): boolean {
+    if (!isValidEntry(chunk, end) && !isZero(chunk, end, ENTRY.bytes)) return true;
+    for (let at = end + ENTRY.bytes; at + ENTRY.bytes <= bytes; at += ENTRY.bytes) {
+      if (isValidEntry(chunk, at) && entryOffset(chunk, at) >= Math.max(0, this.physicalEnd)) return true;
+    }
+    return false;
   }
 
   /** How many leading entries the queue has already. One without entries has none, whatever its offsets. */

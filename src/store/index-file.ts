@@ -10,7 +10,7 @@
  */
 import type { DiskError } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
-import { readInt64 } from '../base/int64.js';
+import { readInt64OrNone } from '../base/int64.js';
 import { KIB, MS_PER_SECOND } from '../base/units.js';
 import { CachedFile, type FileCache } from './file-cache.js';
 import { BATCH_KEYS_MAX, IndexBatch } from './index-batch.js';
@@ -215,7 +215,8 @@ export class IndexFile {
     if (seconds < 0) return false;
     const time = this.header.beginTimestamp + seconds * MS_PER_SECOND;
     if (smallView.getInt32(INDEX_ENTRY.keyHash) === keyHash && time >= begin && time <= end) {
-      offsets.push(readInt64(smallView, INDEX_ENTRY.commitLogOffset));
+      const offset = readInt64OrNone(smallView, INDEX_ENTRY.commitLogOffset);
+      if (offset >= 0) offsets.push(offset);
     }
     return offsets.length < max && time >= begin;
   }

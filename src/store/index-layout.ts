@@ -6,7 +6,7 @@
  *
  * An entry names the one before it in its slot's chain. Times are whole seconds after the file's beginTimestamp.
  */
-import { readInt64, writeInt64 } from '../base/int64.js';
+import { readInt64OrNone, writeInt64 } from '../base/int64.js';
 
 const HEADER = {
   beginTimestamp: 0,
@@ -53,12 +53,20 @@ export class IndexHeader {
   entries = 1;
 
   read(view: DataView): void {
-    this.beginTimestamp = readInt64(view, HEADER.beginTimestamp);
-    this.endTimestamp = readInt64(view, HEADER.endTimestamp);
-    this.beginOffset = readInt64(view, HEADER.beginOffset);
-    this.endOffset = readInt64(view, HEADER.endOffset);
+    this.beginTimestamp = readInt64OrNone(view, HEADER.beginTimestamp);
+    this.endTimestamp = readInt64OrNone(view, HEADER.endTimestamp);
+    this.beginOffset = readInt64OrNone(view, HEADER.beginOffset);
+    this.endOffset = readInt64OrNone(view, HEADER.endOffset);
     this.usedSlots = view.getInt32(HEADER.usedSlots);
     this.entries = Math.max(1, view.getInt32(HEADER.entries));
+  }
+
+  /** It may be the header of a file of these sizes. Times do not count: clocks go back. */
+  isSound(sizes: IndexSizes): boolean {
+    const { beginTimestamp, endTimestamp, beginOffset, endOffset, entries } = this;
+    return (
+      Math.min(beginTimestamp, endTimestamp, beginOffset) >= 0 && endOffset >= beginOffset && entries <= sizes.entries
+    );
   }
 
   write(view: DataView): void {

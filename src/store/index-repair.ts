@@ -7,7 +7,7 @@
  * A power loss may have taken any sectors of them, which then read as zeros or end early, and that is seen.
  */
 import type { Disk, DiskFile } from '../base/disk.js';
-import { readInt64 } from '../base/int64.js';
+import { readInt64OrNone } from '../base/int64.js';
 import { MS_PER_SECOND } from '../base/units.js';
 import { BATCH_KEYS_MAX } from './index-batch.js';
 import {
@@ -60,6 +60,7 @@ class Repair {
 
   run(limit: number): boolean {
     const { header, sizes, file } = this;
+    if (!header.isSound(sizes)) return false;
     const known = Math.min(header.entries, sizes.entries);
     const { count, endOffset, endSeconds } = this.goodEntries(known, limit);
     if (count === 0) return false;
@@ -103,7 +104,7 @@ class Repair {
       const count = this.load(from, known);
       for (let n = 0; n < count; n++) {
         const at = n * INDEX_ENTRY.bytes;
-        const offset = readInt64(this.view, at + INDEX_ENTRY.commitLogOffset);
+        const offset = readInt64OrNone(this.view, at + INDEX_ENTRY.commitLogOffset);
         const seconds = this.view.getInt32(at + INDEX_ENTRY.seconds);
         const isGood = offset >= current.endOffset && seconds >= 0 && this.view.getInt32(at + INDEX_ENTRY.keyHash) >= 0;
         if (!isGood || (current.count === 0 && offset !== this.header.beginOffset)) return before;

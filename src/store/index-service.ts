@@ -58,6 +58,11 @@ export class IndexService {
     return this.indexFiles.length;
   }
 
+  /** Headers that cannot be: somebody, or a disk, has changed them. */
+  get damagedFiles(): string[] {
+    return this.indexFiles.filter(({ header }) => !header.isSound(this.options)).map(({ path }) => path);
+  }
+
   /** What the files take on the disk, with what is not written yet. */
   get usedBytes(): number {
     let bytes = 0;
@@ -145,7 +150,9 @@ export class IndexService {
    * chains), and files without keys. The keys are put again from the commit log on which recovery looks at.
    */
   dropUnsafe(checkpointIndexTimestamp: number): void {
-    this.keep((file) => file.isFull && file.header.endTimestamp <= checkpointIndexTimestamp);
+    this.keep(
+      ({ header, isFull }) => isFull && header.isSound(this.options) && header.endTimestamp <= checkpointIndexTimestamp,
+    );
   }
 
   /**
@@ -157,7 +164,8 @@ export class IndexService {
     const { disk } = this.files;
     let goesOn = true;
     for (const [n, file] of this.indexFiles.entries()) {
-      if (goesOn && file.isFull && file.header.endTimestamp <= checkpointIndexTimestamp) continue;
+      const isSafe = file.isFull && file.header.isSound(this.options);
+      if (goesOn && isSafe && file.header.endTimestamp <= checkpointIndexTimestamp) continue;
       file.discard();
       if (!goesOn || !repairIndexFile(disk, file.path, this.options, limit)) {
         disk.remove(file.path);

@@ -138,8 +138,13 @@ export class LogFiles {
     if (isUnfinished) {
       this.openFiles.get(start).truncate(this.fileBytes);
     } else if (bytes !== this.fileBytes) {
+      const others = this.starts.filter((other) => this.disk.stat(this.path(other))?.bytes === this.fileBytes).length;
+      const remedy =
+        others === 0
+          ? 'set the size that the store was written with'
+          : `${others} others have that, so this one is damaged: put it back from a backup or from the other broker of the pair`;
       throw new StoreError(
-        `${path} has ${bytes} bytes, but files of this log are configured to have ${this.fileBytes}: set the size that the store was written with`,
+        `${path} has ${bytes} bytes, but files of this log are configured to have ${this.fileBytes}: ${remedy}`,
       );
     }
     if (start % this.fileBytes !== 0) {

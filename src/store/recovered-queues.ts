@@ -38,6 +38,8 @@ export type Dispatched =
 export class RecoveredQueues {
   /** Paths of what lies there and belongs to no consume queue. */
   readonly strays: string[] = [];
+  /** Directories of queues with damaged entries (ConsumeQueue.isDamaged): after a clean stop nothing excuses that. */
+  readonly damaged: string[] = [];
   private readonly cache: FileCache;
   private readonly slots: Slot[] = [];
   /** By hash of topic and queue id; the few that collide share a bucket. */
@@ -65,6 +67,7 @@ export class RecoveredQueues {
         const { queue } = this.open(topic, Number(name));
         for (const stray of queue.strays) this.strays.push(`${path}/${stray}`);
         queue.recover(afterCrash);
+        if (queue.isDamaged) this.damaged.push(path);
       }
     }
   }
@@ -128,16 +131,20 @@ export class RecoveredQueues {
     const { buffer, topicAt, topicBytes, queueId } = record;
     const latest = this.latest;
     if (latest !== undefined && isSlotOf(latest, buffer, topicAt, topicBytes, queueId)) return latest;
-    const bucket = this.buckets.get(bucketKey(buffer, topicAt, topicBytes, queueId));
-    if (bucket !== undefined) {
-      for (const slot of bucket) {
-        if (!isSlotOf(slot, buffer, topicAt, topicBytes, queueId)) continue;
-        this.latest = slot;
-        return slot;
-      }
-    }
-    this.latest = this.open(buffer.toString('utf8', topicAt, topicAt + topicBytes), queueId);
+    this.latest = this.slotOf(buffer, topicAt, topicBytes, queueId) ?? this.named(buffer, topicAt, topicBytes, queueId);
     return this.latest;
+  }
+
+  private slotOf(bytes: Buffer, topicAt: number, topicBytes: number, queueId: number): Slot | undefined {
+    const bucket = this.buckets.get(bucketKey(bytes, topicAt, topicBytes, queueId));
+    return bucket?.find((slot) => isSlotOf(slot, bytes, topicAt, topicBytes, queueId));
+  }
+
+  /** Damaged names may be different bytes and the same directory: two queues there would undo each other's work. */
+  private named(bytes: Buffer, topicAt: number, topicBytes: number, queueId: number): Slot {
+    const topic = bytes.toString('utf8', topicAt, topicAt + topicBytes);
+    const name = Buffer.from(topic, 'utf8');
+    return this.slotOf(name, 0, name.length, queueId) ?? this.open(topic, queueId);
   }
 
   /** The log begins at `logMinOffset`: queues forget what is older. */

@@ -23,8 +23,6 @@ export interface WalkEvents {
   /** Before queues or index are changed for the first time. */
   onChange(): void;
   onProgress(bytesDone: number, bytesTotal: number): void;
-  /** The log goes on at `next`, because the file at `offset` is missing. */
-  onMissingFile(offset: number, next: number): void;
   /** The queue of this record begins with it: what was before cannot be read. */
   onLostEntries(record: ScannedRecord): void;
 }
@@ -102,7 +100,6 @@ export class RecoveryWalk {
       if (result.stop !== 'missing') return result;
       // Somebody deleted a file; Apache's broker goes on with the next one, too.
       at = this.fileAfter(result.offset);
-      this.events.onMissingFile(result.offset, at);
     }
   }
 

@@ -171,6 +171,8 @@ class Recovery {
   private readonly problems: RecoveryProblem[] = [];
   private queues: RecoveredQueues;
   private abnormal: boolean;
+  /** Consume queues that were synced are damaged: all are built again. */
+  private hasDamagedQueues = false;
   /** Everything in the log had been synced, when it was closed in order. */
   private readonly wasSynced: boolean;
   /** Messages stored before this had been synced. */
@@ -204,8 +206,6 @@ class Recovery {
       {
         onChange: () => this.beginChange(),
         onProgress: surroundings.onProgress ?? (() => {}),
-        onMissingFile: (offset, next) =>
-          this.problem(this.log.path(offset), offset, `is missing; the log goes on at ${next}`),
         onLostEntries: (record) => this.onLostEntries(record),
       },
       this.remains,
@@ -249,6 +249,10 @@ class Recovery {
       this.problem(path, -1, "belongs to no consume queue; ignored here, but Apache's broker stumbles over it");
     }
     if (this.log.count === 0) return this.withoutLog();
+    for (let at = 1; at < this.log.count; at++) {
+      const [expected, found] = [this.log.startAt(at - 1) + this.log.fileBytes, this.log.startAt(at)];
+      if (found > expected) this.problem(this.log.path(expected), expected, `is missing; the log goes on at ${found}`);
+    }
     const end = (this.abnormal ? undefined : this.recoverCleanStop()) ?? this.recoverCrash();
     this.queues.correctMinOffsets(this.log.minOffset);
     const { misplaced, storeTimestamp } = this.walk;
@@ -306,12 +310,12 @@ class Recovery {
 
   /** undefined: log and queues disagree, or have to be brought together from further back. */
   private recoverCleanStop(): LogEnd | undefined {
+    for (const path of this.queues.damaged) this.problem(path, -1, 'damaged entries: all queues are built again');
+    this.hasDamagedQueues = this.queues.damaged.length > 0;
+    if (this.hasDamagedQueues) return undefined;
     const newest = this.queues.newestMessage();
     if (newest === undefined || !this.isRecord(newest.offset, newest.bytes)) return undefined;
-    // Nobody but its owner removes the directory.
-    const hasIndex =
-      this.index === undefined || this.disk.stat(storePath.index(this.options.rootDirectory)) !== undefined;
-    if (!hasIndex) this.prepareIndex(newest.offset + newest.bytes);
+    if (!this.isIndexSound()) this.prepareIndex(newest.offset + newest.bytes);
     const end = this.walk.run(this.queues, {
       from: newest.offset,
       dispatchFrom: newest.offset + newest.bytes,
@@ -323,6 +327,14 @@ class Recovery {
     const isCut = this.cut(end, false);
     if (this.walk.hasChanged) this.sync(newest.offset, end.offset);
     return { offset: end.offset, isCut };
+  }
+
+  /** Nobody but its owner removes the directory, or writes a header that cannot be. */
+  private isIndexSound(): boolean {
+    if (this.index === undefined) return true;
+    const damaged = this.index.damagedFiles;
+    for (const path of damaged) this.problem(path, -1, 'its header is damaged: it and what follows are built again');
+    return damaged.length === 0 && this.disk.stat(storePath.index(this.options.rootDirectory)) !== undefined;
   }
 
   private isRecord(offset: number, bytes: number): boolean {
@@ -347,9 +359,10 @@ class Recovery {
     const isWithoutQueues = this.queues.count === 0;
     let from = this.crashStart();
     const misses = isWithoutQueues && (this.wasSynced || from > this.log.minOffset);
-    if (isWithoutQueues) from = this.log.minOffset;
+    const isFullRebuild = isWithoutQueues || this.hasDamagedQueues;
+    if (isFullRebuild) from = this.log.minOffset;
     this.prepareIndex(from);
-    let end = this.rebuildFrom(from, isWithoutQueues);
+    let end = this.rebuildFrom(from, isFullRebuild);
     if (misses && this.walk.dispatched > 0) {
       const path = storePath.consumeQueues(this.options.rootDirectory);
       this.problem(path, -1, 'there are no consume queues: all are built again from the commit log');

@@ -72,6 +72,19 @@ check('a good store: exit code 0 and what was checked', async () => {
   assert.is(stderr.replace(/^(note|warning): .*\n/gm, ''), '');
 });
 
+check(
+  "with a broker's file that says nothing of directories and sizes: the log is in the store, sizes as they are",
+  async () => {
+    const { root } = apacheDirectory();
+    const file = `${root}.other.properties`;
+    const config = { brokerName: 'broker-a', storeMaxBytes: '1g', maxHashSlotNum: apacheStore.options.indexSlots };
+    writeFileSync(file, properties(config));
+    const { code, stdout } = await runHangar(['store', 'check', root, '--config', file]);
+    assert.is(code, 0, stdout);
+    assert.match(stdout, `${apacheStore.puts.length + 3} messages`);
+  },
+);
+
 check('a damaged store: exit code 1, file and offset; as JSON an object a line', async () => {
   const { root, bad, next } = damagedStore();
   const text = await runHangar(['store', 'check', root]);

@@ -326,3 +326,19 @@ following('does not count a failed append', () => {
   assert.is(slave.failure, undefined);
 });
 following.run();
+
+const hole = suite('commit log: a missing file right before its end');
+
+hole('refuses to open, with the file and what to do', () => {
+  const { disk } = simulatedDisk();
+  const { log } = openLog(disk, { fileBytes: 1 * KIB });
+  while (log.files.count < 3) append(log, message(1));
+  log.writeOut();
+  disk.remove(`${DIRECTORY}/00000000000000001024`);
+  assert.throws(
+    () => openLog(disk, { fileBytes: 1 * KIB, startAt: log.endOffset }),
+    (error: Error) => error.name === 'StartError' && /00000000000000001024 is missing.*put it back/.test(error.message),
+  );
+});
+
+hole.run();

@@ -4,11 +4,12 @@ import * as assert from 'uvu/assert';
 import type { Disk } from '../../src/base/disk.js';
 import { Checkpoint } from '../../src/store/checkpoint.js';
 import { StoreError } from '../../src/store/log-files.js';
-import { VOUCHED_MARGIN_MS } from '../../src/store/recovery.js';
+import { removeAbortFile, VOUCHED_MARGIN_MS } from '../../src/store/recovery.js';
 import { simulatedDisk } from './support.js';
-import { checkStore, FILE_BYTES, recover, ROOT, TestStore } from './test-store.js';
+import { checkStore, FILE_BYTES, optionsFor, recover, ROOT, TestStore } from './test-store.js';
 
 const LOG = `${ROOT}/commitlog`;
+const INDEX = `${ROOT}/index`;
 const FIRST = `${LOG}/${'0'.repeat(20)}`;
 const SECOND = `${LOG}/${String(FILE_BYTES).padStart(20, '0')}`;
 
@@ -221,3 +222,112 @@ synced('after a clean stop the last message is damaged: told, cut, and the abort
   checkStore(disk, recovered);
 });
 synced.run();
+
+const derived = suite('recovery: damage in queues and index after a clean stop');
+const QUEUE = `${ROOT}/consumequeue/orders/0`;
+/** The first of the last three files, which are looked at. */
+const recentFile = (disk: Disk): string => `${QUEUE}/${disk.list(QUEUE).at(-3)}`;
+
+for (const [what, damage] of [
+  ['noise in an entry', (file: Buffer) => file.fill(0xa5, 40, 60)],
+  ['zeros for an entry', (file: Buffer) => file.fill(0, 40, 60)],
+] as const) {
+  derived(`${what}: told, and all queues are built again from the log`, () => {
+    const { disk } = simulatedDisk();
+    const { end } = fill(disk, true);
+    change(disk, recentFile(disk), damage);
+    const recovered = recover(disk);
+    assert.equal(recovered.problems, [
+      { path: QUEUE, offset: -1, text: 'damaged entries: all queues are built again' },
+    ]);
+    assert.equal([recovered.endOffset, recovered.queues[0]!.maxOffset], [end, 40]);
+    checkStore(disk, recovered);
+  });
+}
+
+derived('a queue file without its end: the same', () => {
+  const { disk } = simulatedDisk();
+  fill(disk, true);
+  const path = `${QUEUE}/${disk.list(QUEUE).at(-1)}`;
+  disk.writeFile(path, disk.readFile(path)!.subarray(0, 70));
+  const recovered = recover(disk);
+  assert.match(recovered.problems[0]!.text, 'all queues are built again');
+  assert.is(recovered.queues[0]!.maxOffset, 40);
+});
+
+derived('a header of the index that cannot be: the file is built again', () => {
+  const { disk } = simulatedDisk();
+  const store = new TestStore(disk);
+  for (let i = 0; i < 60; i++) store.put({ properties: [['KEYS', `k${i}`]] });
+  store.writeOut();
+  store.kill();
+  recover(disk);
+  removeAbortFile(disk, ROOT);
+  const [first, second] = disk.list(INDEX);
+  assert.ok(second !== undefined, 'two files');
+  const whole = disk.list(INDEX).map((name) => entriesOf(disk.readFile(`${INDEX}/${name}`)!));
+  change(disk, `${INDEX}/${first}`, (file) => file.fill(0x55, 0, 40));
+  const { problems, abnormal } = recover(disk);
+  assert.equal(
+    problems.map(({ path, text }) => `${path} ${text}`),
+    [`${INDEX}/${first} its header is damaged: it and what follows are built again`],
+  );
+  assert.is(abnormal, false);
+  assert.equal(
+    disk.list(INDEX).map((name) => entriesOf(disk.readFile(`${INDEX}/${name}`)!)),
+    whole,
+  );
+});
+
+/** Hashes and offsets of an index file's entries. */
+function entriesOf(file: Buffer): string[] {
+  const { slots } = optionsFor(ROOT).index!;
+  const begin = 40 + 4 * slots;
+  const count = file.readInt32BE(36);
+  return Array.from({ length: count - 1 }, (_, n) =>
+    file.toString('hex', begin + 20 * (n + 1), begin + 20 * (n + 1) + 12),
+  );
+}
+
+derived('a missing log file is told after a clean stop, too, and the log goes on behind it', () => {
+  const { disk } = simulatedDisk();
+  const store = new TestStore(disk);
+  while (store.log.files.count < 3) store.put({ body: 'some message'.repeat(10) });
+  store.writeOut();
+  store.flushQueues();
+  store.close();
+  disk.remove(SECOND);
+  const recovered = recover(disk);
+  assert.equal(recovered.problems, [
+    { path: SECOND, offset: FILE_BYTES, text: `is missing; the log goes on at ${2 * FILE_BYTES}` },
+  ]);
+  assert.is(recovered.endOffset, store.log.endOffset);
+});
+
+derived('a log file that is short beside whole ones is damaged, not of another size', () => {
+  const { disk } = simulatedDisk();
+  fill(disk, true);
+  disk.writeFile(FIRST, disk.readFile(FIRST)!.subarray(0, 100));
+  assert.match(refusal(disk), /has 100 bytes.* 1 others have that, so this one is damaged: put it back from a backup/);
+});
+
+derived(
+  'names that no directory can have end the log as any damage does; others that are one directory share a queue',
+  () => {
+    const { disk } = simulatedDisk();
+    const { offsets } = fill(disk, false);
+    const topicAt = disk.readFile(FIRST)!.indexOf('orders');
+    change(disk, FIRST, (file) => file.write('or/ers', topicAt));
+    assert.is(recover(disk).endOffset, 0);
+    const other = simulatedDisk().disk;
+    fill(other, false);
+    change(other, FIRST, (file) => {
+      file.set([0xf0], topicAt);
+      file.set([0xf1], topicAt + offsets[1]!);
+    });
+    const { queues } = recover(other);
+    assert.is(queues.length, new Set(queues.map(({ topic, queueId }) => `${topic}/${queueId}`)).size);
+  },
+);
+
+derived.run();

@@ -3,7 +3,7 @@
  * are in log order, so one walk over the log meets every entry beside its record.
  */
 import type { Disk, DiskFile } from '../../base/disk.js';
-import { readInt64 } from '../../base/int64.js';
+import { readInt64OrNone } from '../../base/int64.js';
 import { IndexKeys } from '../../message/index-keys.js';
 import {
   entryAt,
@@ -14,6 +14,7 @@ import {
   SLOT_BYTES,
   slotAt,
 } from '../index-layout.js';
+import { indexSizesOf } from '../file-sizes.js';
 import type { ScannedRecord } from '../log-scan.js';
 import { storePath } from '../store-directory.js';
 import type { Findings, Severity } from './findings.js';
@@ -138,19 +139,24 @@ export class IndexCheck {
 
   private openFile(path: string): IndexImage[] {
     const bytes = this.disk.stat(path)?.bytes ?? 0;
-    const slots = this.options.slots ?? SLOTS_DEFAULT;
+    const slots = this.options.slots ?? indexSizesOf(bytes)?.slots ?? SLOTS_DEFAULT;
     const entries = (bytes - slotAt(slots)) / INDEX_ENTRY.bytes;
     const header = new IndexHeader();
     if (bytes >= HEADER_BYTES) {
       this.reading(path, (file) => file.read(this.chunk, 0, HEADER_BYTES, 0));
       header.read(this.view);
     }
-    if (!Number.isInteger(entries) || entries < 2 || header.entries > entries) {
+    if (!Number.isInteger(entries) || entries < 2) {
       const text = `has ${bytes} bytes, which do not go with maxHashSlotNum=${slots}: give the broker's file with --config`;
       this.findings.add(this.options.slots === undefined ? 'notice' : 'damage', 'index', path, undefined, text);
       return [];
     }
-    return [{ path, sizes: { slots, entries }, header }];
+    const sizes = { slots, entries };
+    if (!header.isSound(sizes)) {
+      this.findings.add('damage', 'index', path, undefined, 'its header is damaged; a start builds it again');
+      return [];
+    }
+    return [{ path, sizes, header }];
   }
 
   /** Builds the links again; false when the entries are not in log order, so that they cannot be compared with it. */
@@ -165,7 +171,7 @@ export class IndexCheck {
         file.read(this.chunk, 0, count * INDEX_ENTRY.bytes, entryAt(sizes, entry));
         for (let n = 0; n < count; n++) {
           const at = n * INDEX_ENTRY.bytes;
-          const offset = readInt64(this.view, at + INDEX_ENTRY.commitLogOffset);
+          const offset = readInt64OrNone(this.view, at + INDEX_ENTRY.commitLogOffset);
           const hash = this.view.getInt32(at + INDEX_ENTRY.keyHash);
           if (offset < previousOffset || hash < 0) {
             const text = `entry ${entry + n} is none: its message is at ${offset}, behind one at ${previousOffset}`;
@@ -216,7 +222,7 @@ export class IndexCheck {
       if (this.entry >= this.chunkFrom + this.chunkCount || this.chunkCount === 0) this.load(image);
       const at = (this.entry - this.chunkFrom) * INDEX_ENTRY.bytes;
       this.cursorHash = this.view.getInt32(at + INDEX_ENTRY.keyHash);
-      this.cursorOffset = readInt64(this.view, at + INDEX_ENTRY.commitLogOffset);
+      this.cursorOffset = readInt64OrNone(this.view, at + INDEX_ENTRY.commitLogOffset);
       this.entry++;
       return;
     }

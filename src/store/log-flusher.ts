@@ -66,6 +66,12 @@ export class LogFlusher {
     return this.isSyncing;
   }
 
+  /** How long a sync of the file that is written to has usually taken lately; 0 when unknown. */
+  get usualSyncMs(): number {
+    const { files, flushedOffset } = this.log;
+    return files.indexOf(flushedOffset) < 0 ? 0 : files.fileAt(flushedOffset).usualSyncMs;
+  }
+
   /** When `tick` has something to do next, in ms of the same clock; Infinity in SYNC_FLUSH. */
   get nextTickMs(): number {
     return this.policy.mode === 'SYNC_FLUSH' ? Number.POSITIVE_INFINITY : this.lastLookMs + this.policy.intervalMs;

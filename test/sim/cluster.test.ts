@@ -33,7 +33,7 @@ cluster('replays: the same seed is the same history', async () => {
 
 cluster('delivers delayed messages and retries at least once, not early, over crashes and kills', async () => {
   const { answers } = await runCluster(6, { delays: true, faults: ['brokerCrash', 'processKill', 'brokerCrash'] });
-  assert.ok((answers['delayed once'] ?? 0) > 20, JSON.stringify(answers));
+  assert.ok((answers['delayed once'] ?? 0) > 10, JSON.stringify(answers));
   assert.ok((answers['send back 0'] ?? 0) > 0, JSON.stringify(answers));
 });
 

@@ -43,6 +43,7 @@ import { checkDisk } from './disk-check.js';
 import { Dispatcher } from './dispatcher.js';
 import { EntryQueries } from './entry-queries.js';
 import { FilterTable } from './filter-table.js';
+import { FlushGroups } from './flush-groups.js';
 import { FlushMarks } from './flush-marks.js';
 import { GroupTable } from './group-table.js';
 import { wantGroup } from './groups.js';
@@ -162,6 +163,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     {
       onFlushed: (offset) => {
         state.checkpoint.logTimestamp = state.flushMarks.flushed(offset, state.checkpoint.logTimestamp);
+        state.flushGroups.ended();
         context.touch();
       },
       onFailed: (error) => {
@@ -198,6 +200,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     log,
     reader,
     flusher,
+    flushGroups: new FlushGroups(context, flusher, () => state.waiting.count),
     index: settings.messageIndexEnable
       ? IndexService.open(new FileCache(disk), {
           directory: storePath.index(settings.storePathRootDir),
@@ -463,7 +466,7 @@ function endOfBatch(state: BrokerState): void {
   if (log.writtenOffset === log.endOffset) dispatcher.flush();
   if (log.flushedOffset < log.writtenOffset) {
     if (state.isSlave) onFollowed(state);
-    else if (settings.flushDiskType === 'SYNC_FLUSH') state.flusher.request();
+    else if (settings.flushDiskType === 'SYNC_FLUSH') state.flushGroups.request();
   }
   state.replication.catchUp(state);
   releaseAnswers(state);

@@ -18,6 +18,7 @@ import type { Dispatcher } from './dispatcher.js';
 import type { EntryQueries } from './entry-queries.js';
 import type { FilterTable } from './filter-table.js';
 import type { FlowControl } from '../flow-control.js';
+import type { FlushGroups } from './flush-groups.js';
 import type { FlushMarks } from './flush-marks.js';
 import type { GroupTable } from './group-table.js';
 import type { ItemStatistics } from './item-statistics.js';
@@ -68,6 +69,7 @@ export interface BrokerState {
   /** Any part of the log, from the window or the files: for queries, tails and catch-up. */
   readonly reader: LogReader;
   readonly flusher: LogFlusher;
+  readonly flushGroups: FlushGroups;
   /** undefined when messageIndexEnable is false. */
   readonly index: IndexService | undefined;
   readonly checkpoint: Checkpoint;

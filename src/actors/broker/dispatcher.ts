@@ -8,11 +8,14 @@
 import { readInt64, writeInt64 } from '../../base/int64.js';
 import type { ActorId, Context } from '../../runtime/actor.js';
 import { queueHostIndex } from '../front/options.js';
+import { ENTRY } from '../../store/consume-queue-entry.js';
 import { queueMessages } from '../queue/messages.js';
-import { type BrokerQueue, ENTRY_BYTES } from './topic-table.js';
+import { PendingPool } from './pending-entries.js';
+import type { BrokerQueue } from './topic-table.js';
 
 export class Dispatcher {
   private readonly touched: BrokerQueue[] = [];
+  private readonly pool = new PendingPool();
   /** Per host: physical offset from which it has to be told everything again, or -1. */
   private readonly behindFrom: Float64Array;
   /** Per host: number of its last time behind, and whether that is over. */
@@ -50,15 +53,18 @@ export class Dispatcher {
   ): void {
     // Its topic was deleted and made again: what is collected is of its earlier life (slaves and catch-up get both).
     if (queueOffset === 0) queue.pendingCount = 0;
-    const at = queue.claimEntry();
-    const view = queue.pendingView;
-    writeInt64(view, at, physicalOffset);
-    view.setInt32(at + 8, sizeBytes);
-    writeInt64(view, at + 12, tagsCode);
-    if (queue.pendingCount === 0) {
-      queue.pendingFirst = queueOffset;
+    let { pending } = queue;
+    if (pending === undefined) {
+      pending = this.pool.take();
+      queue.pending = pending;
       this.touched.push(queue);
     }
+    if (queue.pendingCount === 0) queue.pendingFirst = queueOffset;
+    const at = pending.room(queue.pendingCount);
+    const { view } = pending;
+    writeInt64(view, at + ENTRY.commitLogOffset, physicalOffset);
+    view.setInt32(at + ENTRY.sizeBytes, sizeBytes);
+    writeInt64(view, at + ENTRY.tagsCode, tagsCode);
     queue.pendingCount++;
     this.lastStoreTimestamp = storeTimestamp;
   }
@@ -66,13 +72,14 @@ export class Dispatcher {
   /** Sends what was collected. */
   flush(): void {
     for (const queue of this.touched) {
-      // Its topic was deleted meanwhile.
-      if (queue.pendingCount === 0) continue;
-      const host = this.hostOf(queue);
-      if (this.behindFrom[host]! < 0 && this.context.isOpen(this.hosts[host]!, 'request'))
-        this.sendPending(queue, host);
-      else this.fallBehindAt(host, readInt64(queue.pendingView, 0));
-      queue.pendingCount = 0;
+      // Without any its topic was deleted meanwhile.
+      if (queue.pendingCount > 0) {
+        const host = this.hostOf(queue);
+        if (this.behindFrom[host]! < 0 && this.context.isOpen(this.hosts[host]!, 'request'))
+          this.sendPending(queue, host);
+        else this.fallBehindAt(host, oldestOf(queue));
+      }
+      this.forget(queue);
     }
     this.touched.length = 0;
     this.sentTimestamp = this.lastStoreTimestamp;
@@ -89,7 +96,7 @@ export class Dispatcher {
   get oldestPending(): number {
     let oldest = Number.POSITIVE_INFINITY;
     for (const queue of this.touched) {
-      if (queue.pendingCount > 0) oldest = Math.min(oldest, readInt64(queue.pendingView, 0));
+      if (queue.pendingCount > 0) oldest = Math.min(oldest, oldestOf(queue));
     }
     return oldest;
   }
@@ -155,6 +162,7 @@ export class Dispatcher {
 
   /** The log was emptied and begins at `physicalOffset`: nothing before it is sent any more. */
   beginAt(physicalOffset: number): void {
+    for (const queue of this.touched) this.forget(queue);
     this.touched.length = 0;
     for (let host = 0; host < this.behindFrom.length; host++) {
       if (this.behindFrom[host]! >= 0) this.behindFrom[host] = physicalOffset;
@@ -165,10 +173,16 @@ export class Dispatcher {
     return queueHostIndex(queue.topic.hash, queue.queueId, this.hosts.length);
   }
 
+  private forget(queue: BrokerQueue): void {
+    this.pool.giveBack(queue.pending!);
+    queue.pending = undefined;
+    queue.pendingCount = 0;
+  }
+
   private sendPending(queue: BrokerQueue, host: number): void {
     const { head } = this;
     const topic = queue.topic.bytes;
-    const entriesBytes = queue.pendingCount * ENTRY_BYTES;
+    const entriesBytes = queue.pendingCount * ENTRY.bytes;
     head.queueId = queue.queueId;
     head.firstQueueOffset = queue.pendingFirst;
     head.count = queue.pendingCount;
@@ -176,7 +190,12 @@ export class Dispatcher {
     const place = this.context.begin(this.hosts[host]!, queueMessages.dispatch, head as never, queue.key, bytes);
     place.buffer[place.at] = topic.length;
     place.buffer.set(topic, place.at + 1);
-    queue.pending.copy(place.buffer, place.at + 1 + topic.length, 0, entriesBytes);
+    queue.pending!.bytes.copy(place.buffer, place.at + 1 + topic.length, 0, entriesBytes);
     this.context.end(bytes);
   }
+}
+
+/** Physical offset of the first entry collected for the queue. */
+function oldestOf(queue: BrokerQueue): number {
+  return readInt64(queue.pending!.view, ENTRY.commitLogOffset);
 }

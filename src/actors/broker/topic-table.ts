@@ -9,13 +9,11 @@ import { fnv1a } from '../../remoting/request-scan.js';
 import type { TopicCounters } from './counters.js';
 import { queueKey } from '../queue/messages.js';
 import { type DataVersion, firstVersion } from './data-version.js';
+import type { PendingEntries } from './pending-entries.js';
 
 export type { TopicConfig };
 
 export const Perm = { PRIORITY: 8, READ: 4, WRITE: 2, INHERIT: 1 } as const;
-
-export const ENTRY_BYTES = 20;
-const FIRST_PENDING_ENTRIES = 8;
 
 /** One message queue as its broker sees it. */
 export class BrokerQueue {
@@ -28,9 +26,8 @@ export class BrokerQueue {
   /** Store time of the newest message, ms; 0 when unknown. */
   lastStoreTimestamp = 0;
   readonly key: number;
-  /** Entries of this batch that the queue host has not been told of: 20 bytes each, the consume queue's layout. */
-  pending = Buffer.alloc(0);
-  pendingView = new DataView(this.pending.buffer, 0, 0);
+  /** Entries of this batch that the queue host has not been told of; undefined between batches, see pending-entries.ts. */
+  pending: PendingEntries | undefined = undefined;
   pendingCount = 0;
   pendingFirst = 0;
 
@@ -39,18 +36,6 @@ export class BrokerQueue {
     readonly queueId: number,
   ) {
     this.key = queueKey(topic.hash, queueId);
-  }
-
-  /** Position for one more entry in `pending`; the caller writes it and counts it. */
-  claimEntry(): number {
-    const at = this.pendingCount * ENTRY_BYTES;
-    if (at === this.pending.length) {
-      const larger = Buffer.alloc(Math.max(FIRST_PENDING_ENTRIES * ENTRY_BYTES, this.pending.length * 2));
-      this.pending.copy(larger);
-      this.pending = larger;
-      this.pendingView = new DataView(larger.buffer, larger.byteOffset, larger.length);
-    }
-    return at;
   }
 }
 

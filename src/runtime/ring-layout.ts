@@ -8,7 +8,7 @@
  * distance (HEAD - TAIL) | 0 is exact because the capacity is far below 2^31 units.
  *
  * Record, little-endian (host order of every supported machine), 8-byte aligned, never split at the end of the buffer
- * (a filler of length -1 says "go on at 0"):
+ * (a filler of length -1 says "go on at 0"; so may a writer that finds everything read):
  *
  *     0 length i32   payload bytes
  *     4 target i32   actor id

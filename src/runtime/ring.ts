@@ -8,6 +8,8 @@ import { CONTROL, FILLER, RECORD, recordBytes, UNIT_BYTES } from './ring-layout.
 export type RingMemory = SharedArrayBuffer | ArrayBuffer;
 
 const MAX_CAPACITY = 1 << 30;
+/** As far as a ring gets that is read at once and was never full; a larger one a quarter of it. */
+const RETURN_BYTES = 2 * 1024 * 1024;
 
 /** Memory for a ring of `capacityBytes`, a power of two from 4 KiB to 1 GiB. */
 export function ringBytes(capacityBytes: number): number {
@@ -55,9 +57,12 @@ export class RingWriter extends RingEnd {
   private seenTail: number;
   /** Units that the open claim skips (filler) and takes. */
   private claimStart = 0;
+  /** From this unit of the buffer on the writer returns to its beginning when everything was read. */
+  private returnFrom: number;
 
   constructor(memory: RingMemory) {
     super(memory);
+    this.returnFrom = Math.max(RETURN_BYTES, this.capacityBytes / 4) / UNIT_BYTES;
     this.head = Atomics.load(this.control, CONTROL.head);
     this.published = this.head;
     this.seenTail = Atomics.load(this.control, CONTROL.tail);
@@ -71,9 +76,14 @@ export class RingWriter extends RingEnd {
     const units = recordBytes(payloadBytes) / UNIT_BYTES;
     const start = this.head & this.mask;
     const contiguous = this.mask + 1 - start;
-    const needed = contiguous < units ? contiguous + units : units;
-    if (!this.hasUnits(needed)) return -1;
-    if (contiguous < units) {
+    const returns = contiguous < units || (start >= this.returnFrom && this.isDrained());
+    const needed = returns ? contiguous + units : units;
+    if (!this.hasUnits(needed)) {
+      // It needs all of its room.
+      this.returnFrom = this.mask + 1;
+      return -1;
+    }
+    if (returns) {
       this.view.setInt32(start * UNIT_BYTES, FILLER, true);
       this.claimStart = (this.head + contiguous) | 0;
       return 0;
@@ -104,6 +114,17 @@ export class RingWriter extends RingEnd {
   awaitRoom(): void {
     // Pairs with the exchange in RingReader.release: either the reader sees the flag, or we see its tail.
     Atomics.store(this.control, CONTROL.writerWaits, 1);
+  }
+
+  /**
+   * Everything was read, and nothing is written since. A ring that goes round all the time makes all of its memory
+   * resident and keeps none of it in the caches; one that returns early touches what it needs. Until the reader has seen
+   * the filler there is room only before it: at least `returnFrom` units. Once that was too little, it is never done again.
+   */
+  private isDrained(): boolean {
+    if (this.head !== this.published) return false;
+    this.seenTail = Atomics.load(this.control, CONTROL.tail);
+    return this.seenTail === this.head;
   }
 
   private hasUnits(units: number): boolean {

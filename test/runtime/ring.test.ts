@@ -254,3 +254,73 @@ attaching('a reader goes on after the last released record; what was only read c
 });
 
 attaching.run();
+
+const returning = suite('ring: a writer that finds everything read');
+const LARGE = 8 * 1024 * 1024;
+
+/** Writes and reads one record after the other; how far into the buffer they got. */
+function highest(memory: ArrayBuffer, records: number, payloadBytes: number): number {
+  const writer = new RingWriter(memory);
+  const reader = new RingReader(memory);
+  let end = 0;
+  for (let n = 0; n < records; n++) {
+    assert.ok(write(writer, payloadBytes, n));
+    writer.publish();
+    reader.refresh();
+    const at = reader.next();
+    end = Math.max(end, at + recordBytes(payloadBytes));
+    assert.is(reader.view.getInt32(at + RECORD.key, true), n);
+    reader.skip(at);
+    assert.is(reader.next(), -1);
+    reader.release();
+  }
+  return end;
+}
+
+returning('goes back to the beginning after a quarter of a ring of 8 MiB, so that no more becomes resident', () => {
+  const reached = highest(memoryAt(0, LARGE), 1_000, 10_000);
+  assert.ok(reached > LARGE / 4 - 20_000 && reached <= LARGE / 4 + recordBytes(10_000), `${reached}`);
+});
+
+returning('goes round in a ring of 1 MiB', () => {
+  assert.ok(highest(memoryAt(0, LARGE / 8), 1_000, 10_000) > LARGE / 8 - recordBytes(10_000) * 2);
+});
+
+returning(
+  'has at least that quarter for records that are not read; when that is too little it uses all of the ring',
+  () => {
+    const memory = memoryAt(LARGE / 4 / UNIT_BYTES, LARGE);
+    const writer = new RingWriter(memory);
+    const reader = new RingReader(memory);
+    const payloadBytes = 1_000;
+    const fill = (from: number): number => {
+      let n = from;
+      while (write(writer, payloadBytes, n)) n++;
+      writer.publish();
+      return n;
+    };
+    const first = fill(0);
+    assert.is(first, Math.floor(LARGE / 4 / recordBytes(payloadBytes)));
+    assert.equal(
+      readAll(reader).map(({ key }) => key),
+      Array.from({ length: first }, (_, n) => n),
+    );
+    reader.release();
+    const second = fill(first) - first;
+    assert.ok(second >= (LARGE - LARGE / 8) / recordBytes(payloadBytes), `${second} records`);
+    assert.is(readAll(reader).length, second);
+  },
+);
+
+returning('goes on behind what is unread, or not even published', () => {
+  const unpublished = new RingWriter(memoryAt(LARGE / 4 / UNIT_BYTES - recordBytes(8) / UNIT_BYTES, LARGE));
+  write(unpublished, 8, 1);
+  assert.is(unpublished.claim(8), LARGE / 4);
+  unpublished.publish();
+  assert.is(unpublished.claim(8), LARGE / 4);
+  const unread = memoryAt(LARGE / 4 / UNIT_BYTES, LARGE);
+  new Int32Array(unread, 0, CONTROL.bytes / 4)[CONTROL.tail] = LARGE / 4 / UNIT_BYTES - 8;
+  assert.is(new RingWriter(unread).claim(8), LARGE / 4);
+});
+
+returning.run();

@@ -69,6 +69,12 @@ export type ThreadEvent =
       readonly fields: unknown;
     };
 
+/**
+ * A blocking thread runs its event loop this often, between two turns: V8 posts the work there by which an idle heap is
+ * collected and shrinks. Without it a thread that was busy keeps its garbage for ever.
+ */
+const LOOP_TURN_MS = 1_000;
+
 const COMPILERS_END_MS = 50;
 
 /** Turns with nothing to do before a blocking thread parks. */
@@ -185,10 +191,13 @@ function turn(): boolean {
 
 async function runBlocking(): Promise<void> {
   let idleTurns = 0;
+  let loopTurnDueMs = 0;
   while (!isStopping) {
-    if (bells.takeControl(thread) || controlCalls > 0) {
+    const isCalled = bells.takeControl(thread) || controlCalls > 0;
+    if (isCalled) idleTurns = 0;
+    if (isCalled || (idleTurns > 0 && performance.now() >= loopTurnDueMs)) {
       await eventLoopTurn();
-      idleTurns = 0;
+      loopTurnDueMs = performance.now() + LOOP_TURN_MS;
     }
     idleTurns = turn() ? 0 : idleTurns + 1;
     if (idleTurns < IDLE_TURNS_BEFORE_PARKING || controlCalls > 0 || isStopping) continue;

@@ -26,6 +26,10 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
   'pulls that wait for a table change': ['bounds/pulls', 'pulls that wait for a table change:'],
   'answers waiting for flush or slave': ['bounds/broker', 'answers waiting for flush or slave:'],
   'commit log, consume queues and index of a broker': ['cluster/retention', 'the disk never holds more'],
+  'room for consume queue entries kept for the next batch, per broker': [
+    'actors/broker/dispatcher',
+    'are used again, and those beyond 512 KiB forgotten',
+  ],
   'log window': ['bounds/store', 'log window:'],
   'store in memory': ['cluster/memory-store', 'what cannot be deleted is not exceeded'],
   'threads that use one store in memory': ['runtime/ram-disk', 'has room for 64 threads at a time'],

@@ -97,7 +97,10 @@ rooms('are used again, and those beyond 512 KiB forgotten', () => {
   const taken = Array.from({ length: 1_000 }, () => pool.take());
   for (const room of taken) for (let n = 0; n < 100; n++) room.room(n);
   for (const room of taken) pool.giveBack(room);
-  assert.ok(pool.freeBytes > FREE_BYTES_MAX / 2 && pool.freeBytes <= FREE_BYTES_MAX, `${pool.freeBytes} bytes are kept`);
+  assert.ok(
+    pool.freeBytes > FREE_BYTES_MAX / 2 && pool.freeBytes <= FREE_BYTES_MAX,
+    `${pool.freeBytes} bytes are kept`,
+  );
   for (let kept = pool.freeBytes; kept > 0; kept = pool.freeBytes) pool.take();
   assert.is(pool.freeBytes, 0);
 });

@@ -25,6 +25,8 @@ export class WriteBehind {
   private oldest: Buffered | undefined = undefined;
   private usedBytes = 0;
   private freeBytes = 0;
+  /** A buffer was taken since trimIfUnused looked last. */
+  private isUsed = false;
   private readonly free: Uint8Array[][] = BUFFER_BYTES.map(() => []);
 
   constructor(private readonly bytesMax: number) {
@@ -84,6 +86,12 @@ export class WriteBehind {
     while (this.oldest !== undefined) this.oldest.discard();
   }
 
+  /** Called now and then: lets go of the kept buffers when none was taken since the last call. */
+  trimIfUnused(): void {
+    if (!this.isUsed) this.trim();
+    this.isUsed = false;
+  }
+
   /** Lets go of the buffers that nobody uses. */
   trim(): void {
     for (const buffers of this.free) buffers.length = 0;
@@ -92,6 +100,7 @@ export class WriteBehind {
 
   private allocate(sizeIndex: number): Uint8Array {
     const size = BUFFER_BYTES[sizeIndex]!;
+    this.isUsed = true;
     this.usedBytes += size;
     const kept = this.free[sizeIndex]!.pop();
     if (kept !== undefined) {

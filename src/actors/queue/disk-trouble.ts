@@ -18,6 +18,7 @@ import type { queueMessages } from './messages.js';
 import { answerHeld } from './pull.js';
 import type { HeldPull } from './held.js';
 import type { Queue } from './queue.js';
+import { wakeUp } from './queues.js';
 import { refuseHeld } from './refuse.js';
 
 /** Does work on files; false, and the broker knows, when the disk refuses. */
@@ -116,6 +117,8 @@ function syncOne(state: HostState, queue: Queue): boolean {
   let isAtOnce = true;
   let isDone = false;
   const syncing = state.syncing!;
+  // Its files are opened for it.
+  wakeUp(state, queue);
   const isBegun = attempt(state, () =>
     queue.entries.syncLater((error) => {
       isDone = true;

@@ -52,7 +52,7 @@ export function hold(
   untilMs: number,
 ): HeldPull {
   const held = new HeldPull(state, queue, request.copy(), waitsFor, untilMs);
-  queue.held.add(held);
+  queue.hold(held);
   let ofConnection = state.heldByConnection.get(request.connection);
   if (ofConnection === undefined) {
     ofConnection = new Set();
@@ -67,7 +67,7 @@ export function hold(
 export function release(state: HostState, held: HeldPull): void {
   if (!held.isHeld) return;
   held.isHeld = false;
-  held.queue.held.delete(held);
+  held.queue.release(held);
   const ofConnection = state.heldByConnection.get(held.request.connection);
   ofConnection?.delete(held);
   if (ofConnection?.size === 0) state.heldByConnection.delete(held.request.connection);

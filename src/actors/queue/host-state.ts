@@ -36,6 +36,8 @@ export interface HostState {
   lagOver: number;
   /** Queues with entries that are not in a file yet. */
   readonly dirty: Set<Queue>;
+  /** Queues that may have buffers or file handles. */
+  readonly awake: Set<Queue>;
   /** A flush under way: queues still to be synced, and whether all were up to now. */
   syncing: { readonly queues: Queue[]; isSynced: boolean } | undefined;
   /** A sync has failed since the start: nothing is vouched for any more. */

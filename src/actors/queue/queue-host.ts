@@ -34,7 +34,7 @@ import { wakeHeld } from './wake.js';
 import { onPull } from './pull.js';
 import { PullKey, PullRequest } from './pull-request.js';
 import type { Queue } from './queue.js';
-import { allQueues, findQueue, findQueueByBytes } from './queues.js';
+import { allQueues, fallAsleep, findQueue, findQueueByBytes } from './queues.js';
 import { onReadEntries } from './read-entries.js';
 import { refuse, respond } from './refuse.js';
 import { Replica } from './replica.js';
@@ -44,6 +44,8 @@ type Message<K extends keyof typeof queueMessages> = MessageOf<typeof queueMessa
 /** How often held pulls are looked through for those whose time is over. */
 const HOLD_SWEEP_MS = 200;
 const IDLE_SWEEP_MS = 5_000;
+/** Queues that go to sleep in one sweep; the others do in the next ones. */
+const RELEASED_PER_SWEEP = 4_096;
 /** As often as the broker takes samples of what pulls did. */
 const REPORT_MS = 1_000;
 
@@ -122,6 +124,7 @@ function start(context: Context, options: QueueHostOptions): HostState {
     lagBegun: 0,
     lagOver: 0,
     dirty: new Set(),
+    awake: new Set(),
     syncing: undefined,
     hasLostSync: false,
     stall: undefined,
@@ -372,17 +375,24 @@ function sweepHeld(state: HostState): void {
 
 function writeBehind(state: HostState): void {
   let isWritten = true;
-  for (const queue of state.dirty) isWritten = attempt(state, () => queue.entries.flush()) && isWritten;
+  for (const queue of state.dirty) {
+    if (queue.entries.bufferedEntries === 0) continue;
+    isWritten = attempt(state, () => queue.entries.flush()) && isWritten;
+  }
   if (isWritten) troubleOver(state);
 }
 
-/** Queues that nobody used for a while give their buffers and file handles back; readers of old messages their blocks. */
+/** What nobody used for a while is given back: readers' blocks of old messages, queues' buffers and file handles. */
 function releaseIdle(state: HostState): void {
   state.reader.cold.blocks.dropIfUnused();
   const idleSinceMs = state.context.clock.monotonic() - state.options.settings.queueIdleSeconds * 1000;
-  for (const queue of allQueues(state)) {
-    if (queue.lastUsedMs < idleSinceMs) attempt(state, () => queue.entries.release());
+  let released = 0;
+  for (const queue of state.awake) {
+    if (queue.lastUsedMs >= idleSinceMs) continue;
+    if (attempt(state, () => queue.entries.release())) fallAsleep(state, queue);
+    if (++released === RELEASED_PER_SWEEP) break;
   }
+  state.files.writeBehind.trimIfUnused();
 }
 
 function reportPulls(state: HostState): void {

@@ -22,10 +22,26 @@ export function findQueueByBytes(
   length: number,
   queueId: number,
 ): Queue {
-  return (
+  const queue =
     findStarted(state, key, bytes, start, length, queueId) ??
-    startQueue(state, key, Buffer.from(bytes.subarray(start, start + length)), queueId)
-  );
+    startQueue(state, key, Buffer.from(bytes.subarray(start, start + length)), queueId);
+  wakeUp(state, queue);
+  return queue;
+}
+
+/** HOT. The queue is about to use buffers or files; the idle sweep gives them back. */
+export function wakeUp(state: HostState, queue: Queue): void {
+  if (queue.isAwake) return;
+  queue.isAwake = true;
+  state.awake.add(queue);
+}
+
+/** It has given back what it had. One with held pulls stays awake: their answers read its files. */
+export function fallAsleep(state: HostState, queue: Queue): void {
+  if (queue.held.size > 0) return;
+  queue.forgetHeld();
+  queue.isAwake = false;
+  state.awake.delete(queue);
 }
 
 /** HOT. The same if it is started. */
@@ -44,9 +60,11 @@ export function findStarted(
   return undefined;
 }
 
-function startQueue(state: HostState, key: number, topicBytes: Buffer, queueId: number): Queue {
+function startQueue(state: HostState, key: number, bytes: Buffer, queueId: number): Queue {
   const { settings } = state.options;
-  const topic = topicBytes.toString('utf8');
+  const name = bytes.toString('utf8');
+  // Name and bytes of the topic are shared by its queues.
+  const { topic, bytes: topicBytes } = state.replica.topics.get(name) ?? { topic: name, bytes };
   const directory = `${settings.storePathRootDir}/consumequeue/${topic}/${queueId}`;
   const entries = ConsumeQueue.open(state.context.disk, state.files, directory, settings.mappedFileSizeConsumeQueue);
   // What a crash left behind was put right by recovery before this broker started.
@@ -75,4 +93,5 @@ export function forgetQueue(state: HostState, queue: Queue): void {
   if (rest.length === 0) state.queues.delete(queue.key);
   else state.queues.set(queue.key, rest);
   state.dirty.delete(queue);
+  state.awake.delete(queue);
 }

@@ -38,6 +38,11 @@ export class WriteBehind {
     return this.usedBytes;
   }
 
+  /** Bytes of buffers kept for the next one. */
+  get keptBytes(): number {
+    return this.freeBytes;
+  }
+
   /**
    * A buffer of at least `bytes` for `owner`, which must not be listed. Throws the DiskError of another owner that
    * had to be written out; nothing has changed then.

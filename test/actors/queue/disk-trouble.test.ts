@@ -1,4 +1,4 @@
-/** A queue host whose disk refuses: see disk-trouble.ts. The broker and the front are recorders. */
+/** A queue host whose disk refuses, see disk-trouble.ts, and one whose queues nobody uses. The broker and the front are recorders. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBrokerConfig } from '../../../config/load.js';
@@ -193,3 +193,44 @@ trouble('a topic that was made again keeps its first entries, whichever of the t
 });
 
 trouble.run();
+
+const SWEEP_MS = 5_000;
+const IDLE_MS = 60_000;
+const idle = suite('queue host: a queue that nobody uses');
+
+idle('gives its buffers and files back after a minute, and works again when it is used', () => {
+  const host = new Fixture();
+  host.dispatch(0, 10, 0);
+  host.advance(INTERVAL_MS);
+  const { awake, files } = host.state;
+  assert.equal([awake.size, files.size], [1, 1]);
+  host.advance(IDLE_MS - SWEEP_MS);
+  assert.equal([awake.size, files.size], [1, 1], 'it may be used again');
+  for (let ms = 0; ms <= 2 * SWEEP_MS; ms += SWEEP_MS) host.advance(SWEEP_MS);
+  assert.equal([awake.size, files.size, files.writeBehind.keptBytes], [0, 0, 0]);
+  host.dispatch(10, 10, 10);
+  assert.equal(host.range(), [0, 20]);
+  assert.equal(awake.size, 1);
+  host.advance(INTERVAL_MS);
+  // What syncs its files opens them.
+  for (let ms = 0; ms <= IDLE_MS + 2 * SWEEP_MS; ms += SWEEP_MS) host.advance(SWEEP_MS);
+  assert.equal([awake.size, files.size], [0, 0]);
+  host.tell('flush', {});
+  assert.equal(host.take('queuesFlushed')[0]!.fields, { host: 0, isSynced: true });
+  for (let ms = 0; ms <= SWEEP_MS; ms += SWEEP_MS) host.advance(SWEEP_MS);
+  assert.equal([awake.size, files.size, host.range()], [0, 0, [0, 20]]);
+});
+
+idle('stays awake when it cannot write out, and tries again', () => {
+  const host = new Fixture();
+  host.dispatch(0, 10, 0);
+  host.disk.inject({ operation: 'create', pathPart: '/consumequeue', code: 'ENOSPC', times: Number.POSITIVE_INFINITY });
+  for (let ms = 0; ms <= IDLE_MS + SWEEP_MS; ms += SWEEP_MS) host.advance(SWEEP_MS);
+  assert.is(host.state.awake.size, 1);
+  host.disk.clearFaults();
+  for (let ms = 0; ms <= SWEEP_MS; ms += SWEEP_MS) host.advance(SWEEP_MS);
+  assert.is(host.state.awake.size, 0);
+  assert.equal(host.range(), [0, 10]);
+});
+
+idle.run();

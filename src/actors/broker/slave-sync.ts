@@ -3,12 +3,13 @@
  * is known, then every 10 s after 3 s.
  *
  *     21 topics   from the master's port - 2, as Apache's slaves do      201 groups    replaced, data version included
- *     43 offsets  merged                                                 45 delay      written as it comes
+ *     43 offsets  merged; what was committed here is told the master     45 delay      written as it comes
  *
  * Source: SlaveSynchronize.java.
  */
 import { BodyProblem, type Codec, decodeBody } from '../../remoting/body-codec.js';
 import {
+  type ConsumerOffsetTable,
   consumerOffsetTable,
   delayOffsetTable,
   subscriptionGroupTable,
@@ -16,12 +17,15 @@ import {
   topicConfigTable,
   type TopicConfigTable,
 } from '../../remoting/bodies/tables.js';
+import { encodeHeader } from '../../remoting/header-table.js';
 import { RequestCode } from '../../remoting/request-codes.js';
+import { requests } from '../../remoting/requests.js';
 import { ResponseCode } from '../../remoting/response-codes.js';
 import type { Context } from '../../runtime/actor.js';
 import { isSameVersion } from './data-version.js';
 import { type Remote, RemoteFailure } from './remote.js';
 import { pushGroup, pushTopic, pushTopicDeleted } from './replica.js';
+import { SlaveCommits } from './slave-commits.js';
 import type { BrokerState } from './state.js';
 
 const FIRST_MS = 3_000;
@@ -33,6 +37,7 @@ const NO_BODY = Buffer.alloc(0);
 export class SlaveSync {
   /** Rounds that copied everything. */
   completed = 0;
+  readonly commits: SlaveCommits;
   private state: BrokerState | undefined;
   private master: string | undefined;
   private isRunning = false;
@@ -41,7 +46,9 @@ export class SlaveSync {
   constructor(
     private readonly context: Context,
     private readonly remote: Remote,
-  ) {}
+  ) {
+    this.commits = new SlaveCommits(context);
+  }
 
   start(state: BrokerState): void {
     this.state = state;
@@ -72,8 +79,8 @@ export class SlaveSync {
           mirrorTopics(state, table),
         ),
       (next) =>
-        this.fetch(master, RequestCode.GET_ALL_CONSUMER_OFFSET, consumerOffsetTable, next, ({ offsetTable }) =>
-          state.offsets.merge(offsetTable),
+        this.fetch(master, RequestCode.GET_ALL_CONSUMER_OFFSET, consumerOffsetTable, next, (table) =>
+          this.mirrorOffsets(state, master, table),
         ),
       (next) =>
         this.fetch(master, RequestCode.GET_ALL_DELAY_OFFSET, delayOffsetTable, next, (_table, text) =>
@@ -104,6 +111,21 @@ export class SlaveSync {
       this.isFailing = true;
     }
     if (this.master !== master) this.round();
+  }
+
+  /** What was committed here and the master does not know stays, and the master is told. */
+  private mirrorOffsets(state: BrokerState, master: string, table: ConsumerOffsetTable): void {
+    const missing = this.commits.missingIn(table);
+    state.offsets.merge(table.offsetTable);
+    for (const { group, topic, queueId, offset } of missing) state.offsets.commit(group, topic, queueId, offset);
+    for (const commit of SlaveCommits.nextOf(missing)) {
+      const { group: consumerGroup, topic, queueId, offset: commitOffset } = commit;
+      const { code, header } = requests.updateConsumerOffset;
+      const ext = encodeHeader(header, { consumerGroup, topic, queueId, commitOffset });
+      this.remote.call(master, { code, ext }, NO_BODY, TIMEOUT_MS, (outcome) => {
+        if (!(outcome instanceof RemoteFailure)) this.commits.told(commit);
+      });
+    }
   }
 
   private fetch<T>(

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { topicsText } from '../../../src/actors/broker/config-files.js';
+import { SLAVE_COMMITS_MAX } from '../../../src/actors/broker/slave-commits.js';
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { type Answered, BrokerDriver, NAME_SERVER, type Peer } from './driver.js';
 
@@ -147,6 +148,59 @@ sync('a master that fails is said once, tried again each round, and said when it
   assert.is(said.length, 1);
   assert.match(said[0]!, 'answered 201 with a body that is none');
   assert.ok(broker.state.topics.get('orders'), 'what came before is taken');
+});
+
+const offsetOf = (queueOffset: string) => ({
+  consumerGroup: 'g',
+  topic: 'orders',
+  queueId: '0',
+  commitOffset: queueOffset,
+});
+
+/** Offsets that the master was told, as `group topic queue offset`. */
+const toldOffsets = (broker: BrokerDriver): string[] =>
+  broker.asked
+    .filter(({ command }) => command.code === RequestCode.UPDATE_CONSUMER_OFFSET)
+    .map(({ command: { ext } }) =>
+      ['consumerGroup', 'topic', 'queueId', 'commitOffset'].map((key) => ext.get(key)).join(' '),
+    );
+
+sync('an offset that was committed while the master was away survives its return, and the master is told', () => {
+  const master = masterTables();
+  const broker = slaveOf(master).start();
+  const answer = broker.peers.get(MASTER)!;
+  broker.peers.delete(MASTER);
+  broker.disconnectPeer(MASTER);
+  const client = broker.open();
+  assert.is(broker.ask(client, RequestCode.UPDATE_CONSUMER_OFFSET, offsetOf('150')).command.code, 0);
+  broker.advance(10_000);
+  assert.equal(toldOffsets(broker), [], 'nobody is there to tell');
+  broker.peers.set(MASTER, (request) =>
+    request.command.code === RequestCode.UPDATE_CONSUMER_OFFSET ? {} : answer(request),
+  );
+  broker.advance(10_000);
+  assert.equal(toldOffsets(broker), ['g orders 0 150']);
+  assert.is(broker.state.offsets.get('g', 'orders', 0), 150, "not the master's 120");
+  assert.is(broker.state.slaveSync!.commits.size, 0, 'told once');
+});
+
+sync('an offset that the master has passed is forgotten, also when it is set back there later', () => {
+  const master = masterTables();
+  const broker = slaveOf(master).start();
+  broker.ask(broker.open(), RequestCode.UPDATE_CONSUMER_OFFSET, offsetOf('110'));
+  broker.advance(3_000);
+  master.offsets = '{"offsetTable":{"orders@g":{0:20}}}';
+  broker.advance(10_000);
+  assert.equal(toldOffsets(broker), []);
+  assert.is(broker.state.offsets.get('g', 'orders', 0), 20);
+});
+
+sync('offsets committed at a slave: no more than the bound are told the master, which the log says once', () => {
+  const broker = slaveOf(masterTables()).start();
+  const { commits } = broker.state.slaveSync!;
+  for (let queueId = 0; queueId < SLAVE_COMMITS_MAX + 5; queueId++) commits.note('g', 'orders', queueId, 1);
+  assert.is(commits.size, SLAVE_COMMITS_MAX);
+  assert.is(broker.logged.filter((line) => line.includes('more offsets were committed here')).length, 1);
 });
 
 sync('two of ours: the tables become equal, text by text', () => {

@@ -22,8 +22,9 @@ export const offsetProcessors = [
 
   on(requests.updateConsumerOffset, (state, { consumerGroup, topic, queueId, commitOffset }) => {
     if (queueId < 0) return negative(queueId);
-    if (state.offsets.commit(consumerGroup, topic, queueId, commitOffset)) return OK;
-    return offsetsFull();
+    if (!state.offsets.commit(consumerGroup, topic, queueId, commitOffset)) return offsetsFull();
+    state.slaveSync?.commits.note(consumerGroup, topic, queueId, commitOffset);
+    return OK;
   }),
 
   on(requests.getMaxOffset, (state, { topic, queueId }) =>

@@ -62,6 +62,22 @@ service('finds a message by key, newest first, in the time asked for', () => {
   }
 });
 
+function overwrite(disk: Disk, position: number, bytes: Uint8Array): void {
+  const [name] = disk.list(DIRECTORY);
+  const file = disk.open(`${DIRECTORY}/${name}`);
+  file.write(bytes, 0, bytes.length, position);
+  file.close();
+}
+
+service('an entry that leads nowhere is passed over', () => {
+  const { disk } = simulatedDisk();
+  const { index } = open(disk, { entries: 100 });
+  put(index, 0, 3, () => 7);
+  index.flush();
+  overwrite(disk, entryAt({ slots: 50, entries: 100 }, 2) + INDEX_ENTRY.commitLogOffset, Buffer.alloc(8, 0x71));
+  assert.equal(open(disk, { entries: 100 }).index.query(7, 0, FOREVER, 64), [1_200, 1_000]);
+});
+
 service('keys of one slot do not hide each other', () => {
   const { disk } = simulatedDisk();
   const { index } = open(disk, { slots: 1, entries: 100 });

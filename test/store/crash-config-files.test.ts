@@ -10,12 +10,15 @@ import * as assert from 'uvu/assert';
 import { ConfigFiles } from '../../src/actors/broker/config-files.js';
 import { StoreFaults } from '../../src/actors/broker/store-faults.js';
 import { Meter, SLAB_BYTES } from '../../src/runtime/slab.js';
+import { FilterTable } from '../../src/actors/broker/filter-table.js';
 import { GroupTable } from '../../src/actors/broker/group-table.js';
 import { OffsetTable } from '../../src/actors/broker/offset-table.js';
 import type { BrokerState } from '../../src/actors/broker/state.js';
 import { TopicTable } from '../../src/actors/broker/topic-table.js';
 import { type Disk, DiskError } from '../../src/base/disk.js';
 import { prng } from '../../src/base/prng.js';
+import { MS_PER_HOUR } from '../../src/base/units.js';
+import { bloomFilter } from '../../src/filter/bloom.js';
 import type { Context } from '../../src/runtime/actor.js';
 import { Ended, endingAfter } from './crash-campaign.js';
 import { type SimulatedDisk, simulatedDisk } from './support.js';
@@ -50,7 +53,8 @@ class Broker {
       topics: new TopicTable(),
       groups: new GroupTable(0),
       offsets: new OffsetTable(),
-      settings: { flushConsumerOffsetInterval: INTERVAL_MS },
+      filters: new FilterTable(bloomFilter(20, 32), () => undefined),
+      settings: { filterDataCleanTimeSpan: MS_PER_HOUR, flushConsumerOffsetInterval: INTERVAL_MS },
     } as unknown as BrokerState;
     this.files.load(this.state);
   }

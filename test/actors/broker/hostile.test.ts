@@ -108,7 +108,7 @@ forged('no half message is taken up again that was not given up', () => {
 forged('a record sent back with absurd numbers is a message like others', () => {
   const { broker, client } = started();
   const properties = { DELAY: '-7', REAL_TOPIC: OP, REAL_QID: '-1', RETRY_TOPIC: '../x' };
-  const offset = forge(broker, client, { topic: 'T', queueId: -1, queueOffset: 0, properties });
+  const offset = forge(broker, client, { topic: 'T', queueId: 0x7fff_fff0, queueOffset: 0, properties });
   for (const delayLevel of ['-1', '0', '2147483647', '-2147483648']) {
     const ext = { offset: `${offset}`, group: 'G', delayLevel };
     assert.is(broker.ask(client, RequestCode.CONSUMER_SEND_MSG_BACK, ext).command.code, ResponseCode.SUCCESS);

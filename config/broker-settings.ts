@@ -22,7 +22,6 @@ import {
 } from './setting.js';
 
 const DELIVERY = 'consumer flow control';
-const TRACE = 'message trace';
 
 const POOL = without('actors on pinned threads replace the thread pools, see workerThreads');
 const POOL_QUEUE = without('bounded rings replace the pool queues, see ringBytes');
@@ -112,8 +111,8 @@ export const brokerSettings = {
   }),
   regionId: text('DefaultRegion', effective, 'Region that answers to sends name, for message traces.', { live: true }),
   traceOn: flag(true, effective, 'Whether answers to sends ask clients to trace.', { live: true }),
-  traceTopicEnable: flag(false, later(TRACE), 'Create the trace topic.'),
-  msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', later(TRACE), 'Name of the trace topic.'),
+  traceTopicEnable: flag(false, effective, 'Create the trace topic.'),
+  msgTraceTopicName: text('RMQ_SYS_TRACE_TOPIC', effective, 'Name of the trace topic.'),
   storeReplyMessageEnable: flag(true, effective, 'Store replies before they are pushed.', { live: true }),
   rejectTransactionMessage: flag(false, effective, 'Refuse half messages.', { live: true }),
   transactionTimeOut: long(6000, effective, 'Age at which a half message is checked first.', { unit: 'ms' }),

@@ -130,4 +130,41 @@ suite.test('brokerStatus counts what was sent and read today', async (cluster) =
   );
 });
 
+suite.test('statsAll and brokerConsumeStats show what a topic and its group do', async (cluster) => {
+  const topic = 'mqadmin-statistics';
+  const group = 'mqadmin-statistics-group';
+  await createTopic(cluster, topic);
+  await produce(aliOnsClient(), cluster, { topic, prefix: 'counted', count: 60 });
+  await consume(aliOnsClient(), cluster, { topic, group, count: 60 });
+  // Samples are taken each 10 s; the columns of the last 24 hours come from samples of each hour.
+  await until('the last minute has messages in it', 40_000, async () => {
+    const [row] = rows(await output(cluster, 'statsAll', '-t', topic));
+    return row?.[0] === topic && row[1] === group && Number(row[3]) > 0 && Number(row[4]) > 0 ? true : undefined;
+  });
+  const master = cluster.brokers.find(({ id }) => id === 0)!;
+  const progress = rows(await output(cluster, 'brokerConsumeStats', '-b', master.address));
+  const own = progress.filter((row) => row[0] === topic && row[1] === group);
+  assert.is(own.length, 4);
+  for (const [, , broker, , end, consumed, behind] of own) {
+    assert.equal([broker, consumed, behind], [master.name, end, '0']);
+  }
+});
+
+suite.test('updateOrderConf sets, shows and deletes the queues of an ordered topic', async (cluster) => {
+  const topic = 'mqadmin-ordered';
+  await createTopic(cluster, topic);
+  const conf = 'broker-a:4;broker-b:4';
+  const route = async () => output(cluster, 'topicRoute', '-t', topic);
+  assert.match(
+    await output(cluster, 'updateOrderConf', '-t', topic, '-m', 'put', '-v', conf),
+    /update orderConf success/,
+  );
+  assert.match(await output(cluster, 'updateOrderConf', '-t', topic, '-m', 'get'), `orderConf=[${conf}]`);
+  assert.not.match(await route(), 'orderTopicConf":"broker', 'unless the name servers are told to');
+  await output(cluster, 'updateNamesrvConfig', '-k', 'orderMessageEnable', '-v', 'true');
+  assert.match(await route(), conf);
+  await output(cluster, 'updateOrderConf', '-t', topic, '-m', 'delete');
+  assert.not.match(await route(), conf);
+});
+
 suite.run();

@@ -79,7 +79,9 @@ type Message<K extends keyof typeof brokerMessages> = MessageOf<typeof brokerMes
 
 /** How often answers that wait are looked through for those whose time is over. */
 const EXPIRE_MS = 50;
-const CLIENT_SCAN_MS = 10_000;
+/** So often, because the other members of a group that loses one should know soon. */
+const CLIENT_SCAN_MS = 1_000;
+const LOCK_SWEEP_MS = 10_000;
 /** For the consume queues, at an orderly stop: all of it is to take at most 5 s. */
 const CLOSE_SYNC_MS = 2_000;
 /** Source: CommitLog.java (GroupCommitService waits 10 ms for requests, then flushes whatever there is). */
@@ -277,6 +279,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   tellHa(state);
   every(context, EXPIRE_MS, () => expireAnswers(state));
   every(context, CLIENT_SCAN_MS, () => scanExpired(state));
+  every(context, LOCK_SWEEP_MS, () => state.locks.dropExpired(clock.monotonic()));
   every(context, DISK_CHECK_MS, () => checkDisk(state));
   every(context, GAUGES_MS, () => updateGauges(state));
   every(context, DISK_RETRY_MS, () => retryDisk(state));

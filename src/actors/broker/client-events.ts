@@ -36,9 +36,9 @@ export function onConnectionClosed(state: BrokerState, connection: number): void
   for (const name of state.clients.connectionClosed(connection)) memberLeft(state, name);
 }
 
-/** Closes the connections that have not sent a heartbeat for two minutes; locks that were not renewed go as well. */
+/** Closes the connections that have not sent a heartbeat for two minutes. */
 export function scanExpired(state: BrokerState): void {
-  const { context, clients, options, locks } = state;
+  const { context, clients, options } = state;
   const nowMs = context.clock.monotonic();
   for (const connection of clients.expired(nowMs)) {
     const { address, port } = state.connections.get(connection) ?? { address: '', port: 0 };
@@ -46,5 +46,4 @@ export function scanExpired(state: BrokerState): void {
     context.send(options.front, frontMessages.close, { connection });
     onConnectionClosed(state, connection);
   }
-  locks.dropExpired(nowMs);
 }

@@ -58,6 +58,8 @@ export class ClientRegistry {
   /** Length of the newest heartbeat, by connection. */
   private readonly heartbeats = new Map<number, number>();
   private heartbeatBytes = 0;
+  /** Monotonic ms before which no connection expires. */
+  private nextExpiryMs = 0;
 
   /** Of every heartbeat, before it is taken; false when there is no room for what it says. */
   hasRoom(connection: number, bytes: number): boolean {
@@ -138,16 +140,21 @@ export class ClientRegistry {
     return [...this.consumers.keys()].filter((name) => this.unregisterConsumer(name, connection));
   }
 
-  /** Connections that have not sent a heartbeat for two minutes. */
+  /** Connections that have not sent a heartbeat for two minutes. Looks at them only when one of them can have expired. */
   expired(nowMs: number): number[] {
+    if (nowMs <= this.nextExpiryMs) return [];
     const connections = new Set<number>();
+    // One that comes after this look expires later.
+    let oldestMs = nowMs;
     const look = (channels: ReadonlyMap<number, Channel>): void => {
-      for (const channel of channels.values()) {
-        if (nowMs - channel.lastSeenMs > CHANNEL_EXPIRES_MS) connections.add(channel.connection);
+      for (const { connection, lastSeenMs } of channels.values()) {
+        if (nowMs - lastSeenMs > CHANNEL_EXPIRES_MS) connections.add(connection);
+        else oldestMs = Math.min(oldestMs, lastSeenMs);
       }
     };
     for (const channels of this.producers.values()) look(channels);
     for (const group of this.consumers.values()) look(group.channels);
+    this.nextExpiryMs = oldestMs + CHANNEL_EXPIRES_MS;
     return [...connections];
   }
 }

@@ -185,8 +185,9 @@ export function onSend(
   if (!checkWritable(state, connection)) return;
   receivedScan.scan(received, 0, receivedBytes);
   const isBatch = scan.code === RequestCode.SEND_BATCH_MESSAGE || scan.boolean(fields.batch, false);
-  if (!checkKinds(state, connection, isBatch, requested, sysFlag)) return;
-  const topic = requested.retryGroup === undefined ? requested : retried(state, connection, requested, reconsumeTimes);
+  if (!checkKinds(state, connection, isBatch, sysFlag)) return;
+  const topic =
+    isBatch || requested.retryGroup === undefined ? requested : retried(state, connection, requested, reconsumeTimes);
   if (topic === undefined) return;
 
   const { message } = state;
@@ -313,13 +314,7 @@ function checkWritable(state: BrokerState, connection: Connection): boolean {
 }
 
 /** What no batch may hold, and what is switched off. Sets `isDelayed` and `isHalf`. */
-function checkKinds(
-  state: BrokerState,
-  connection: Connection,
-  isBatch: boolean,
-  topic: BrokerTopic,
-  sysFlag: number,
-): boolean {
+function checkKinds(state: BrokerState, connection: Connection, isBatch: boolean, sysFlag: number): boolean {
   const level = delayLevelOf(received, receivedScan);
   if (Number.isNaN(level)) {
     const text = `property ${PropertyName.DELAY}: ${receivedScan.text(Scanned.DELAY, received)} is no delay level, send a whole number`;
@@ -329,8 +324,8 @@ function checkKinds(
   isDelayed = level > 0;
   isHalf = receivedIs(Scanned.TRANSACTION_PREPARED, TRUE);
   const isTransaction = isHalf || transactionType(sysFlag) !== TransactionType.NONE;
-  if (isBatch && (isDelayed || isTransaction || topic.retryGroup !== undefined)) {
-    const text = 'a batch may not hold delayed, transactional or retry messages: send them one by one';
+  if (isBatch && (isDelayed || isTransaction)) {
+    const text = 'a batch may not hold delayed or transactional messages: send them one by one';
     refuse(state, connection, ResponseCode.MESSAGE_ILLEGAL, text);
     return false;
   }

@@ -2,6 +2,8 @@
  * The follower's side of a broker: appends what its master has, and dispatches what it appended. Also the way of a
  * master back into its own log, for a queue host that fell behind. Both walk the log with the code of recovery.
  */
+import { DiskError } from '../../base/disk.js';
+import { withRemedy } from '../../base/disk-remedy.js';
 import { entersConsumeQueue, entersIndex } from '../../message/system-flags.js';
 import { fnv1a } from '../../remoting/request-scan.js';
 import { type LogBytes, LogScanner, type ScannedRecord } from '../../store/log-scan.js';
@@ -34,6 +36,12 @@ export class Replication {
   private hasAppended = false;
   /** The last piece could not be appended. */
   private hasFailed = false;
+  /** What the master sent that is no log: nothing more is taken from it. Empty: nothing. */
+  private brokenBy = '';
+  /** Why the own log could not be read last; said once as long as it stays the same. */
+  private readProblem = '';
+  /** Hosts for which the log could not be read just now. */
+  private readonly unreadable = new Set<number>();
   /** Hosts without room that a turn is to come for. */
   private readonly awaited = new Set<ActorId>();
   private readonly scanner: LogScanner;
@@ -85,6 +93,7 @@ export class Replication {
   /** A piece of the log of a master of another process. */
   append(offset: number, bytes: Buffer, at: number, length: number): void {
     const { log, context } = this.state;
+    if (this.brokenBy !== '') return this.appendFailed(this.brokenBy);
     if (log.endOffset === 0 && offset > 0 && log.files.count === 0) {
       log.beginAt(offset);
       this.dispatched = offset;
@@ -111,8 +120,38 @@ export class Replication {
   endOfBatch(broker: BrokerState): void {
     if (!this.hasAppended) return;
     this.hasAppended = false;
-    this.dispatchAppended(broker);
+    if (!this.tryDispatch(broker)) return;
     this.state.context.send(this.state.options.ha, haMessages.appended, { end: this.state.log.endOffset });
+  }
+
+  /** False when the own log cannot be read now: it is tried again. */
+  private tryDispatch(broker: BrokerState): boolean {
+    return this.reading(
+      () => this.dispatchAppended(broker),
+      () => {
+        this.hasAppended = true;
+      },
+    );
+  }
+
+  /** Runs what reads the own log; false, and `again` once in a while, when the disk refuses. */
+  private reading(work: () => void, again: () => void): boolean {
+    const { context } = this.state;
+    try {
+      work();
+      this.readProblem = '';
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      const problem = withRemedy(error);
+      if (problem !== this.readProblem) context.log.error(`the commit log cannot be read: ${problem}`);
+      this.readProblem = problem;
+      context.after(RETRY_MS, () => {
+        again();
+        context.touch();
+      });
+      return false;
+    }
   }
 
   /** Appends and dispatches a chunk; comes back in the next turn while there is more. */
@@ -121,8 +160,7 @@ export class Replication {
     if (this.target <= log.endOffset) return;
     const isAppended = this.appendChunk(Math.min(this.target, log.endOffset + CHUNK_BYTES));
     noteLog(broker);
-    if (isAppended) {
-      this.dispatchAppended(broker);
+    if (isAppended && this.tryDispatch(broker)) {
       context.send(options.ha, haMessages.appended, { end: log.endOffset });
     }
     if (this.target > log.endOffset) this.schedule(broker, isAppended ? 0 : RETRY_MS);
@@ -164,12 +202,19 @@ export class Replication {
       this.lastRecordOffset = record.offset;
       hasNew = true;
     });
-    if (result.stop === 'bad') {
-      throw new Error(`replicated log has no record at ${result.offset}: ${result.problem}`);
-    }
+    if (result.stop === 'bad') this.noLog(`no record at ${result.offset}: ${result.problem}`);
     this.dispatched = result.offset;
     if (hasNew) broker.flushMarks.written(log.writtenOffset, this.newestTimestamp);
     if (settings.flushDiskType === 'SYNC_FLUSH') broker.flusher.request();
+  }
+
+  /** What is behind the last record goes with the next start. */
+  private noLog(problem: string): void {
+    if (this.master !== undefined) throw new Error(`replicated log has ${problem}`);
+    this.appendFailed(
+      `what the master sends is no log: ${problem}. Check its store with hangar store check, then start this slave again`,
+    );
+    this.brokenBy = 'the master sent what is no log: start this slave again';
   }
 
   /**
@@ -194,15 +239,22 @@ export class Replication {
         this.awaitRoom(options.queueHosts[host]!);
         continue;
       }
+      if (this.unreadable.has(host)) continue;
       const to = Math.min(log.writtenOffset, from + CHUNK_BYTES);
       dispatcher.caughtUp(host);
-      const result = this.scanner.scan(this.ownBytes, from, to, false, (record) =>
-        dispatchRecord(broker, record, host),
+      let reached = from;
+      const isRead = this.reading(
+        () => {
+          const visit = (record: ScannedRecord): void => dispatchRecord(broker, record, host);
+          reached = this.scanner.scan(this.ownBytes, from, to, false, visit).offset;
+        },
+        () => this.unreadable.delete(host),
       );
+      if (!isRead) this.unreadable.add(host);
       dispatcher.flush();
-      if (result.offset < log.writtenOffset) {
-        dispatcher.fallBehindAt(host, result.offset);
-        context.after(0, () => context.touch());
+      if (reached < log.writtenOffset) {
+        dispatcher.fallBehindAt(host, reached);
+        if (isRead) context.after(0, () => context.touch());
       }
       if (!dispatcher.isBehind(host)) dispatcher.lagOver(host);
     }

@@ -151,6 +151,23 @@ queueErrors('sends go on for half a minute, then they are refused until the host
   assert.is(send(broker, client).command.code, ResponseCode.SUCCESS);
 });
 
+queueErrors('what a host misses is read again until the log can be read', () => {
+  const broker = new BrokerDriver().start();
+  const client = broker.open();
+  const host = stalledHost(broker, client);
+  // The first message leaves the window.
+  for (let n = 0; n < 40; n++) send(broker, client, 'x'.repeat(40_000));
+  broker.hosts[host].length = 0;
+  broker.hostSays(host, 'stalled', { host, stall: 1, from: 0, error });
+  broker.disk.inject({ operation: 'read', pathPart: '/commitlog/', code: 'EIO', times: 3 });
+  broker.advance(2_500);
+  assert.equal(broker.takeTold(host, 'caughtUp'), []);
+  assert.is(broker.logged.filter((line) => line.includes('the commit log cannot be read')).length, 1, 'said once');
+  assert.is(send(broker, client).command.code, ResponseCode.SUCCESS);
+  broker.advance(10_000);
+  assert.is(broker.takeTold(host, 'caughtUp').length, 1);
+});
+
 queueErrors('the checkpoint moves only when every host has synced', () => {
   const broker = new BrokerDriver().start();
   const client = broker.open();

@@ -186,6 +186,40 @@ appends('a gap is told, and not appended', () => {
   assert.is(slave.state.log.endOffset, 100);
 });
 
+appends(
+  'what is no log is not taken, whoever sends it: the slave serves what it has, and is well after a start',
+  () => {
+    const master = masterWith('one', 'two');
+    const slave = slaveOf(master, { settings: 'autoCreateTopicEnable=true' });
+    const log = logOf(master);
+    append(slave, 0, log);
+    append(slave, log.length, Buffer.alloc(300, 0x5a));
+    const failures = (): string[] =>
+      slave.ha.filter(({ kind }) => kind === 'appendFailed').map(({ bytes }) => bytes.toString());
+    assert.is(failures().length, 1);
+    assert.match(failures()[0]!, /no log: no record at \d+: illegal magic.*store check/);
+    append(slave, log.length + 300, Buffer.alloc(300));
+    assert.match(failures()[1]!, /start this slave again/);
+    assert.is(slave.state.log.endOffset, log.length + 300, 'nothing more is taken');
+    const ask = { topic: 'T', queueId: '0' };
+    assert.is(slave.ask(slave.open(), RequestCode.GET_MAX_OFFSET, ask).command.ext.get('offset'), '2');
+    slave.kill();
+    slave.restart();
+    assert.is(slave.state.log.endOffset, log.length);
+  },
+);
+
+appends('an own log that cannot be read for a moment is dispatched later', () => {
+  const master = masterWith('one', 'two');
+  const slave = slaveOf(master);
+  slave.disk.inject({ operation: 'read', pathPart: 'commitlog', code: 'EIO', times: 2 });
+  append(slave, 0, logOf(master));
+  assert.is(slave.logged.filter((line) => line.includes('the commit log cannot be read')).length, 1);
+  slave.advance(5_000);
+  const ask = { topic: 'T', queueId: '0' };
+  assert.is(slave.ask(slave.open(), RequestCode.GET_MAX_OFFSET, ask).command.ext.get('offset'), '2');
+});
+
 appends.run();
 
 const settings = suite('settings of the replication stream');

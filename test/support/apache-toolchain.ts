@@ -1,5 +1,5 @@
 /**
- * Finds Java, Maven and Go, builds the programs of test/interop/java and test/interop/go once per machine, and knows
+ * Finds Java, Maven and Go, builds the programs of test/interop/java, go and cpp once per machine, and knows
  * the class paths. What is missing is a sentence that the tests print when they skip.
  *
  * Builds live in $HANGAR_INTEROP_CACHE, or else in ~/.cache/hangar-interop, under a hash of their sources.
@@ -26,6 +26,8 @@ import { type Output, run } from '../interop/harness/process.js';
 /** The first build on a machine downloads about 60 MB of artifacts; under the limit that the test runner gives a file. */
 const BUILD_MS = 200_000;
 const LOWEST_JAVA = 17;
+const CPP_WHEEL = '0.4.4';
+const MODULES = ['client', 'client-4.4', 'client-5', 'apache'] as const;
 const BUILDS_KEPT = 5;
 
 export const JAVA_FLAGS = [
@@ -42,6 +44,9 @@ export interface JavaTools {
   readonly java: string;
   /** Class path of the programs in test/interop/java/client. */
   readonly clientClassPath: string;
+  /** Of interop.Basic with the client of 4.4.0, and of 5.5.0. */
+  readonly oldClientClassPath: string;
+  readonly newClientClassPath: string;
   /** Class path of Apache's name server, broker and mqadmin. */
   readonly serverClassPath: string;
 }
@@ -51,11 +56,19 @@ export interface GoTools {
   readonly client: string;
 }
 
+export interface CppTools {
+  readonly python: string;
+  /** test/interop/cpp/client.py, and the directory with the wheel that it imports. */
+  readonly program: string;
+  readonly packages: string;
+}
+
 /** Either what is needed or the reason why it is not there. */
 export type Found<T> = { readonly tools: T; readonly missing?: undefined } | { readonly missing: string };
 
 let java: Promise<Found<JavaTools>> | undefined;
 let go: Promise<Found<GoTools>> | undefined;
+let cpp: Promise<Found<CppTools>> | undefined;
 
 export function javaTools(): Promise<Found<JavaTools>> {
   java ??= findJava();
@@ -65,6 +78,11 @@ export function javaTools(): Promise<Found<JavaTools>> {
 export function goTools(): Promise<Found<GoTools>> {
   go ??= findGo();
   return go;
+}
+
+export function cppTools(): Promise<Found<CppTools>> {
+  cpp ??= findCpp();
+  return cpp;
 }
 
 async function findJava(): Promise<Found<JavaTools>> {
@@ -87,6 +105,8 @@ async function findJava(): Promise<Found<JavaTools>> {
     tools: {
       java: executable,
       clientClassPath: classPath(built.directory, 'client'),
+      oldClientClassPath: classPath(built.directory, 'client-4.4'),
+      newClientClassPath: classPath(built.directory, 'client-5'),
       serverClassPath: classPath(built.directory, 'apache'),
     },
   };
@@ -103,13 +123,27 @@ async function findGo(): Promise<Found<GoTools>> {
   return { tools: { client: join(built.directory, 'go-client') } };
 }
 
+/** The C++ client's library is in a Python wheel, for Linux on x86-64 and macOS. */
+async function findCpp(): Promise<Found<CppTools>> {
+  const python = onPath('python3');
+  if (python === undefined) return { missing: 'no python3 on the PATH' };
+  const usable = (directory: string) => existsSync(join(directory, 'packages/rocketmq/client.py'));
+  const built = await buildOnce('cpp', usable, (directory) => {
+    const args = ['-m', 'pip', 'install', '-q', '--no-deps', '--target', 'packages', `rocketmq==${CPP_WHEEL}`];
+    return run({ name: 'pip install', file: python, args, cwd: directory }, BUILD_MS);
+  });
+  if ('missing' in built) return built;
+  const { directory } = built;
+  return { tools: { python, program: join(directory, 'client.py'), packages: join(directory, 'packages') } };
+}
+
 /**
  * Copies test/interop/<kind> beside its final place, builds it there and renames it: several test files may do so at the
  * same time, and the first one wins. Artifacts that cannot be had (no network) are a reason to skip, a build that fails
  * otherwise is an error.
  */
 async function buildOnce(
-  kind: 'java' | 'go',
+  kind: 'java' | 'go' | 'cpp',
   usable: (directory: string) => boolean,
   build: (directory: string) => Promise<Output>,
 ): Promise<{ directory: string } | { missing: string }> {
@@ -124,7 +158,11 @@ async function buildOnce(
     const output = await build(scratch);
     if (output.code !== 0) {
       const said = `${output.stdout}\n${output.stderr}`.trim();
-      if (/Could not (resolve|transfer)|dial tcp|no such host|: 40[34] |connection refused|i\/o timeout/.test(said)) {
+      if (
+        /Could not (resolve|transfer)|dial tcp|no such host|: 40[34] |connection refused|i\/o timeout|No (matching distribution|module named pip)/.test(
+          said,
+        )
+      ) {
         return { missing: `the artifacts for test/interop/${kind} cannot be fetched: ${said.split('\n')[0]}` };
       }
       throw new Error(`test/interop/${kind} does not build:\n${said.slice(0, 4000)}`);
@@ -159,7 +197,7 @@ function renameOrYield(from: string, to: string): void {
 }
 
 /** The module's classes, then the jars that Maven found for it. */
-function classPath(directory: string, module: 'client' | 'apache'): string {
+function classPath(directory: string, module: (typeof MODULES)[number]): string {
   const jars = readFileSync(join(directory, module, 'target/classpath'), 'utf8').trim();
   return [join(directory, module, 'target/classes'), jars].join(delimiter);
 }
@@ -167,7 +205,7 @@ function classPath(directory: string, module: 'client' | 'apache'): string {
 /** Built, and the local repository still has the artifacts. */
 function isUsableJava(directory: string): boolean {
   if (!existsSync(join(directory, 'apache/target/classpath'))) return false;
-  return (['client', 'apache'] as const).every((module) =>
+  return MODULES.every((module) =>
     classPath(directory, module)
       .split(delimiter)
       .every((path) => existsSync(path)),
@@ -177,7 +215,7 @@ function isUsableJava(directory: string): boolean {
 function hashOf(directory: string): string {
   const hash = createHash('sha256');
   for (const path of readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort()) {
-    if (path.split('/').includes('target') || !/\.(java|xml|go|mod|sum)$/.test(path)) continue;
+    if (path.split('/').includes('target') || !/\.(java|xml|go|mod|sum|py)$/.test(path)) continue;
     hash
       .update(path)
       .update('\0')

@@ -122,7 +122,7 @@ func messages(o *options) []*primitive.Message {
 	topic, prefix := o.need("topic"), o.need("prefix")
 	tags := strings.Split(o.text("tags", ""), ",")
 	keys := o.text("keys", "false") == "true"
-	level, sizeBytes := o.number("level", 0), o.number("size", 0)
+	level, sizeBytes, property := o.number("level", 0), o.number("size", 0), o.text("property", "")
 	count := o.number("count", 1)
 	result := make([]*primitive.Message, 0, count)
 	for i := 0; i < count; i++ {
@@ -136,6 +136,9 @@ func messages(o *options) []*primitive.Message {
 		}
 		if level > 0 {
 			m.WithDelayTimeLevel(level)
+		}
+		if property != "" {
+			m.WithProperty(property, strconv.Itoa(i))
 		}
 		result = append(result, m)
 	}
@@ -298,7 +301,10 @@ func push(o *options) {
 	}
 	orderly := o.text("orderly", "false") == "true"
 	t := &tally{failTimes: o.number("failTimes", 0), refusals: map[string]int{}, seen: map[string]bool{}, last: time.Now()}
-	topic, tags := o.need("topic"), o.text("tags", "*")
+	topic, selector := o.need("topic"), consumer.MessageSelector{Type: consumer.TAG, Expression: o.text("tags", "*")}
+	if sql := o.text("sql", ""); sql != "" {
+		selector = consumer.MessageSelector{Type: consumer.SQL92, Expression: sql}
+	}
 	count, timeout, quiet := o.number("count", 1), o.milliseconds("timeoutMs", 30000), o.milliseconds("quietMs", 300)
 	c, err := rocketmq.NewPushConsumer(
 		consumer.WithNameServer(strings.Split(o.need("namesrv"), ";")),
@@ -312,7 +318,7 @@ func push(o *options) {
 		fail("consumer: %v", err)
 	}
 	o.refuseUnused()
-	err = c.Subscribe(topic, consumer.MessageSelector{Type: consumer.TAG, Expression: tags},
+	err = c.Subscribe(topic, selector,
 		func(_ context.Context, list ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 			accepted := true
 			for _, m := range list {

@@ -1,11 +1,11 @@
 /**
  * The foreign clients as the tests see them: programs that take key=value arguments and print lines "event key=value ...".
- * Java and Go come from test/interop/java and test/interop/go, ali-ons from test/interop/ali-ons-program.ts.
+ * Java, Go and C++ come from test/interop/java, go and cpp, ali-ons from test/interop/ali-ons-program.ts.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { goTools, JAVA_FLAGS, javaTools, SHORT_LIVED_FLAGS } from '../../support/apache-toolchain.js';
+import { cppTools, goTools, JAVA_FLAGS, javaTools, SHORT_LIVED_FLAGS } from '../../support/apache-toolchain.js';
 import { type Child, type Command, finish, startProgram } from './process.js';
 
 const READY_MS = 30_000;
@@ -96,6 +96,21 @@ export async function javaClient(): Promise<FoundClient> {
   return { client: programs(command) };
 }
 
+/** interop.Basic with the client of another version: 4.4.0 or 5.5.0. */
+export async function javaClientOf(version: '4.4.0' | '5.5.0'): Promise<FoundClient> {
+  const found = await javaTools();
+  if (found.missing !== undefined) return found;
+  const { java, oldClientClassPath, newClientClassPath } = found.tools;
+  const classPath = version === '4.4.0' ? oldClientClassPath : newClientClassPath;
+  return {
+    client: programs((home) => ({
+      name: `Java client ${version}`,
+      file: java,
+      args: [...SHORT_LIVED_FLAGS, ...JAVA_FLAGS, `-Duser.home=${home}`, '-cp', classPath, 'interop.Basic'],
+    })),
+  };
+}
+
 export async function goClient(): Promise<FoundClient> {
   const found = await goTools();
   if (found.missing !== undefined) return found;
@@ -105,6 +120,21 @@ export async function goClient(): Promise<FoundClient> {
       file: found.tools.client,
       args: [],
       env: { ...process.env, HOME: home },
+    })),
+  };
+}
+
+/** The C++ client core. */
+export async function cppClient(): Promise<FoundClient> {
+  const found = await cppTools();
+  if (found.missing !== undefined) return found;
+  const { python, program, packages } = found.tools;
+  return {
+    client: programs((home) => ({
+      name: 'C++ client',
+      file: python,
+      args: [program],
+      env: { ...process.env, HOME: home, PYTHONPATH: packages },
     })),
   };
 }

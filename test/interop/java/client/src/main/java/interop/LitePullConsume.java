@@ -3,6 +3,7 @@ package interop;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 
@@ -17,7 +18,12 @@ final class LitePullConsume {
         consumer.setVipChannelEnabled(options.flag("vip"));
         consumer.setConsumeFromWhere(ConsumeFromWhere.valueOf("CONSUME_FROM_" + options.text("from", "FIRST_OFFSET")));
         consumer.setAutoCommit(true);
-        consumer.subscribe(options.need("topic"), options.text("tags", "*"));
+        String sql = options.text("sql", null);
+        if (sql == null) {
+            consumer.subscribe(options.need("topic"), options.text("tags", "*"));
+        } else {
+            consumer.subscribe(options.need("topic"), MessageSelector.bySql(sql));
+        }
         int count = options.number("count", 1);
         long timeoutMs = options.millis("timeoutMs", 30_000);
         long quietMs = options.millis("quietMs", 300);

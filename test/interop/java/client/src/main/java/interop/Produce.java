@@ -30,7 +30,8 @@ final class Produce {
     }
 
     static void run(Options options, Report report) throws Exception {
-        DefaultMQProducer producer = new DefaultMQProducer(options.text("group", "interop-producer"), options.flag("trace"));
+        DefaultMQProducer producer =
+            new DefaultMQProducer(options.text("group", "interop-producer"), options.flag("trace"), null);
         producer.setNamesrvAddr(options.need("namesrv"));
         producer.setVipChannelEnabled(options.flag("vip"));
         producer.setSendMsgTimeout(options.number("sendTimeoutMs", 5_000));

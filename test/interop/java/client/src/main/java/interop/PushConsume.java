@@ -1,5 +1,6 @@
 package interop;
 
+import java.lang.reflect.Method;
 import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
@@ -8,10 +9,10 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.consumer.rebalance.AllocateMessageQueueAveragelyByCircle;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.UtilAll;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
-import org.apache.rocketmq.common.protocol.heartbeat.MessageModel;
 
 /**
  * A push consumer that ends when {@code count} distinct ids were consumed and nothing came for {@code quietMs}, or at
@@ -27,7 +28,7 @@ final class PushConsume {
             new DefaultMQPushConsumer(options.need("group"), options.flag("trace"), null);
         consumer.setNamesrvAddr(options.need("namesrv"));
         consumer.setVipChannelEnabled(options.flag("vip"));
-        consumer.setMessageModel(MessageModel.valueOf(options.text("model", "CLUSTERING")));
+        setMessageModel(consumer, options.text("model", "CLUSTERING"));
         consumer.setConsumeFromWhere(ConsumeFromWhere.valueOf("CONSUME_FROM_" + options.text("from", "FIRST_OFFSET")));
         String since = options.text("since", null);
         if (since != null) {
@@ -70,10 +71,26 @@ final class PushConsume {
         long timeoutMs = options.millis("timeoutMs", 30_000);
         long quietMs = options.millis("quietMs", 300);
         long start = System.nanoTime();
-        consumer.start();
+        try {
+            consumer.start();
+        } catch (MQClientException e) {
+            // What the broker says of the subscription.
+            report.line("unstarted", "code", e.getResponseCode(), "error", e.getMessage());
+            return;
+        }
         report.line("ready");
         tally.await(count, timeoutMs, quietMs);
         tally.done(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start));
         consumer.shutdown();
+    }
+
+    /** The enum is in another package since 5.0. */
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private static void setMessageModel(DefaultMQPushConsumer consumer, String name) throws ReflectiveOperationException {
+        for (Method method : DefaultMQPushConsumer.class.getMethods()) {
+            if (method.getName().equals("setMessageModel")) {
+                method.invoke(consumer, Enum.valueOf((Class<Enum>) method.getParameterTypes()[0], name));
+            }
+        }
     }
 }

@@ -35,11 +35,22 @@ final class Report {
     void received(MessageExt message) {
         // A property with an empty value comes back as no property at all, so absence is printed as the empty string.
         line("received", "id", Bodies.idOf(message.getBody()), "topic", message.getTopic(),
-            "broker", message.getBrokerName(), "queue", message.getQueueId(), "offset", message.getQueueOffset(),
+            "broker", brokerOf(message), "queue", message.getQueueId(), "offset", message.getQueueOffset(),
             "reconsume", message.getReconsumeTimes(), "tags", orEmpty(message.getTags()),
             "keys", orEmpty(message.getKeys()), "size", message.getBody().length,
             "intact", Bodies.isIntact(message.getBody()), "msgId", message.getMsgId(),
             "born", message.getBornTimestamp(), "stored", message.getStoreTimestamp(), "at", System.currentTimeMillis());
+    }
+
+    /** Messages of 4.4 do not say it. */
+    private static String brokerOf(MessageExt message) {
+        try {
+            return (String) MessageExt.class.getMethod("getBrokerName").invoke(message);
+        } catch (NoSuchMethodException e) {
+            return "";
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     private static String orEmpty(String text) {

@@ -2,9 +2,10 @@
  * What 10,000 queues cost: memory of an idle 2m-2s cluster, then after so many queues have got 100 messages each and all of
  * them were pulled, when everything has calmed down.
  *
- *     node dist/test/bench/many-queues.js [--queues 10000] [--messages 100] [--idle-seconds 75]
+ *     node dist/test/bench/many-queues.js [--queues 10000] [--messages 100] [--idle-seconds 120]
  *
- * Linux. A queue gives its buffers back when nobody has used it for queueIdleSeconds (60).
+ * Linux. A queue gives its buffers back when nobody has used it for queueIdleSeconds (60), and V8 collects an idle heap
+ * within some 100 s.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
     options: {
       queues: { type: 'string', default: '10000' },
       messages: { type: 'string', default: '100' },
-      'idle-seconds': { type: 'string', default: '75' },
+      'idle-seconds': { type: 'string', default: '120' },
     },
   });
   const messages = Number(values.messages);

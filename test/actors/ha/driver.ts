@@ -200,11 +200,12 @@ export interface Frame {
   readonly body: Buffer;
 }
 
-/** Splits what a master has sent; all of it has to be whole frames. */
+/** Splits what a master has sent into its whole frames. */
 export function framesOf(bytes: Buffer): Frame[] {
   const frames: Frame[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at + 12 <= bytes.length; ) {
     const length = bytes.readInt32BE(at + 8);
+    if (at + 12 + length > bytes.length) break;
     frames.push({ offset: Number(bytes.readBigInt64BE(at)), body: bytes.subarray(at + 12, at + 12 + length) });
     at += 12 + length;
   }

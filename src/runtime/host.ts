@@ -36,9 +36,9 @@ export interface HostPlan {
 }
 
 /**
- * Young generation of a blocking thread: semi-spaces of 4 MiB instead of 16. Hot paths make hardly any garbage (some 65
- * bytes a message sent), so that it is collected less than twice a second at 100,000 sends a second, in less than a
- * millisecond; and what a burst of other work has made resident stays so.
+ * Young generation of a blocking thread: semi-spaces of 4 MiB instead of 16, so that what a burst has made resident is
+ * little. A broker's thread made about 540 bytes of garbage a message sent (8 scavenges in 59,000 sends), a scavenge takes
+ * 0.6 to 0.8 ms: 1 % of a core at 100,000 sends a second, where larger semi-spaces take about a third of that.
  */
 const YOUNG_GENERATION_MB = 12;
 

@@ -141,7 +141,7 @@ export class LogFiles {
       const others = this.starts.filter((other) => this.disk.stat(this.path(other))?.bytes === this.fileBytes).length;
       const remedy =
         others === 0
-          ? 'set the size that the store was written with'
+          ? `set mappedFileSizeCommitLog=${bytes}, which this store was written with, or its byte budget (--store-max-bytes) again`
           : `${others} others have that, so this one is damaged: put it back from a backup or from the other broker of the pair`;
       throw new StoreError(
         `${path} has ${bytes} bytes, but files of this log are configured to have ${this.fileBytes}: ${remedy}`,

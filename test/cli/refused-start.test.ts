@@ -272,7 +272,7 @@ stores('was made with files of another size', async () => {
   assert.is(code, 1);
   assert.match(
     stderr,
-    /^hangar: broker-a: .*commitlog\/0{20} has 1073741824 bytes, but .* 67108864: set the size .*\n$/,
+    /^hangar: broker-a: .*commitlog\/0{20} has 1073741824 bytes, but .* 67108864: set mappedFileSizeCommitLog=1073741824, .*\n$/,
   );
 });
 

@@ -29,7 +29,8 @@ export function retryDisk(state: BrokerState): void {
 }
 
 /** After writing: says in the log when it begins or ends to fail. */
-export function noteLog({ log, faults }: BrokerState): void {
+export function noteLog({ log, faults, counters }: BrokerState): void {
+  if (log.failure !== undefined) counters.writable.set(0);
   if (log.failure === undefined) faults.worked('commitLog');
   else if (faults.get('flush') === undefined) faults.failed('commitLog', log.failure);
 }

@@ -1,6 +1,6 @@
 /** What `hangar store check` and `hangar store cat` do: read a store directory, print, set the exit code. */
-import { existsSync, statSync, writeSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readdirSync, statSync, writeSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { readBrokerConfig } from '../config/load.js';
 import { renderNote } from '../config/notes.js';
@@ -15,7 +15,7 @@ import { type CheckOptions, checkStore } from './store/check/check-store.js';
 import type { Finding } from './store/check/findings.js';
 import { parseDelayLevels, type ScannedRecord } from './store/log-scan.js';
 import { lockForReading, storePath } from './store/store-directory.js';
-import { StoreError } from './store/log-files.js';
+import { logFileStart, StoreError } from './store/log-files.js';
 
 const DEFAULT_DELAY_LEVELS = '1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h';
 
@@ -35,6 +35,7 @@ export interface CatArguments extends CatFilter {
 export function check(directory: string, { config, json }: CheckArguments): void {
   const root = storeRoot(directory);
   const options = optionsOf(root, config);
+  if (!existsSync(options.commitLogDirectory ?? storePath.commitLog(root)) && !isStore(root)) return noStore(root);
   const disk = new NodeDisk(() => undefined);
   const print = printer(json === true);
   const progress = progressLines();
@@ -59,18 +60,29 @@ export function cat(directory: string, { json, body, ...filter }: CatArguments):
   const path = storeRoot(directory);
   // A log that was cut off and kept has the files in the directory itself.
   const commitLog = existsSync(storePath.commitLog(path)) ? storePath.commitLog(path) : path;
+  if (commitLog === path && !isStore(path) && !readdirSync(path).some((name) => logFileStart(name) >= 0)) {
+    return noStore(path);
+  }
   const print = printer(json === true);
+  const progress = progressLines();
+  let printedAtMs = Number.NEGATIVE_INFINITY;
   try {
     catStore(new NodeDisk(() => undefined), commitLog, filter, {
       onRecord: (record) => {
         const facts = factsOf(record, body === true);
         print({ kind: 'record', ...facts }, recordLine(facts));
+        printedAtMs = performance.now();
+      },
+      // Records that come say enough.
+      onProgress: (done, total) => {
+        if (performance.now() - printedAtMs >= MS_PER_SECOND) progress.update(done, total);
       },
       onDamage: (finding) => {
         if (json === true) print({ kind: 'skipped', ...finding }, '');
         else console.error(findingLine(finding));
       },
     });
+    progress.end();
   } catch (error) {
     fail(error);
   }
@@ -82,6 +94,18 @@ function storeRoot(directory: string): string {
   if (existsSync(root) && statSync(root).isDirectory()) return root;
   console.error(`hangar: ${root} is no directory`);
   return process.exit(CheckExit.USAGE);
+}
+
+function isStore(root: string): boolean {
+  return [storePath.commitLog, storePath.consumeQueues, storePath.index].some((path) => existsSync(path(root)));
+}
+
+/** A good store is not what was found: for the one who gave the directory above the stores of all roles. */
+function noStore(root: string): void {
+  const stores = readdirSync(root).filter((name) => isStore(join(root, name)));
+  const hint = stores.length === 0 ? '' : `; its ${stores.join(', ')} ${stores.length === 1 ? 'is one' : 'are'}`;
+  console.error(`hangar: ${root} is no store: it has no commitlog, consumequeue or index${hint}`);
+  process.exitCode = CheckExit.USAGE;
 }
 
 function optionsOf(root: string, config: string | undefined): CheckOptions {

@@ -1,7 +1,7 @@
 /** `hangar store check` and `hangar store cat` as processes: exit codes, output, a reader that goes away. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -113,6 +113,28 @@ check('a store that a broker has open is left alone: exit code 2', async () => {
   } finally {
     lock.release();
   }
+});
+
+check('a directory that is no store: exit code 2, and where stores are', async () => {
+  const above = temporaryDirectory();
+  for (const command of ['check', 'cat']) {
+    const nothing = await runHangar(['store', command, above]);
+    assert.equal([nothing.code, nothing.stdout], [2, '']);
+    assert.match(nothing.stderr, `${above} is no store: it has no commitlog`);
+  }
+  new TestStore(disk, undefined, { root: `${above}/broker-a` }).close();
+  const { code, stderr } = await runHangar(['store', 'check', above]);
+  assert.is(code, 2);
+  assert.match(stderr, 'its broker-a is one');
+  assert.is((await runHangar(['store', 'check', `${above}/broker-a`])).code, 0);
+});
+
+check('a store whose log is gone is damaged', async () => {
+  const { root } = apacheDirectory();
+  rmSync(`${root}/commitlog`, { recursive: true });
+  const { code, stdout } = await runHangar(['store', 'check', root]);
+  assert.is(code, 1);
+  assert.match(stdout, 'there are no commit log files, but consume queues');
 });
 
 check('no such directory, and no file of a broker: exit code 2', async () => {

@@ -6,7 +6,8 @@ import type { Disk } from '../../base/disk.js';
 import { bytesEqual } from '../../message/bytes.js';
 import { KEY_SEPARATOR, Scanned } from '../../message/properties.js';
 import { RECORD_HEAD_BYTES_MAX, readStoreTimestamp, Magic, RECORD } from '../../message/record.js';
-import type { ScannedRecord } from '../log-scan.js';
+import { RemainsFinder } from '../log-remains.js';
+import { LogScanner, type ScannedRecord } from '../log-scan.js';
 import { walkLog } from './check-log.js';
 import { type Finding, Findings } from './findings.js';
 import { LogImage } from './log-image.js';
@@ -27,6 +28,8 @@ export interface CatEvents {
   onRecord(record: ScannedRecord): void;
   /** What was skipped, and why. */
   onDamage(finding: Finding): void;
+  /** Bytes of the log looked at, of about so many. */
+  onProgress(bytesDone: number, bytesTotal: number): void;
 }
 
 export interface CatSummary {
@@ -40,11 +43,14 @@ export function catStore(disk: Disk, directory: string, filter: CatFilter, event
   const limit = filter.limit ?? Number.POSITIVE_INFINITY;
   let printed = 0;
   try {
+    const from = Math.max(image.minOffset, startOf(image, filter));
+    const scanner = new LogScanner({ fileBytes: image.fileBytes, delayLevelsMs: [] });
+    const end = new RemainsFinder(image, scanner).estimateEnd();
     const { records } = walkLog(image, {
       findings: new Findings((finding) => events.onDamage(finding)),
       delayLevelsMs: [],
       isClean: false,
-      from: startOf(image, filter),
+      from,
       onRecord: (record) => {
         if (!matches(record)) return true;
         if (printed < limit) {
@@ -53,7 +59,7 @@ export function catStore(disk: Disk, directory: string, filter: CatFilter, event
         }
         return printed < limit;
       },
-      onProgress: () => undefined,
+      onProgress: (offset) => events.onProgress(offset - from, Math.max(end, offset) - from),
     });
     return { printed, records };
   } finally {

@@ -81,6 +81,9 @@ export function checkStore(disk: Disk, options: CheckOptions, events: CheckEvent
       },
       onProgress: (offset) => events.onProgress(offset - image.minOffset, Math.max(total, offset - image.minOffset)),
     });
+    if (image.count === 0 && queues.facts.entries > 0) {
+      findings.add('damage', 'log', image.directory, undefined, 'there are no commit log files, but consume queues');
+    }
     queues.finish(log.end, topics);
     index.finish();
     return {

@@ -137,6 +137,33 @@ cold('a disk that fails: SYSTEM_ERROR with its code, and the operator is told th
   assert.equal(offsetsOf(pull(broker, client, 0)).length, 6, 'the next pull succeeds');
 });
 
+/** The most that hosts wrote to the front in one turn. */
+function mostPerTurn(broker: BrokerDriver): () => number {
+  let seen = 0;
+  let most = 0;
+  broker.onTurn = () => {
+    const writes = broker.front.filter(({ kind }) => kind === 'write');
+    const bytes = writes.slice(seen).reduce((sum, told) => sum + told.bytes.length, 0);
+    seen = writes.length;
+    most = Math.max(most, bytes);
+  };
+  return () => most;
+}
+
+/** A mailbox takes no more before it is emptied; and what one handler adds. */
+const TURN_BYTES_MAX = 17 * MIB;
+
+cold('pulls of a group that was just made are answered as fast as the front takes the answers', () => {
+  const { broker, client } = filled();
+  const most = mostPerTurn(broker);
+  for (let n = 0; n < 150; n++) broker.postPull(client, pullAt(80, { consumerGroup: 'New' }));
+  broker.settle();
+  const answers = broker.take(client);
+  assert.is(answers.length, 150);
+  for (const answer of answers) assert.is(offsetsOf(answer)[0], 80);
+  assert.ok(most() > MIB && most() < TURN_BYTES_MAX, `${most()} bytes in one turn`);
+});
+
 cold('pulls that wait for the disk: one more than 4,096 is answered SYSTEM_BUSY', () => {
   const { broker, client } = filled();
   for (let n = 0; n <= COLD_PULLS_MAX; n++) broker.postPull(client, pullAt(n % 8, { maxMsgNums: '1' }));

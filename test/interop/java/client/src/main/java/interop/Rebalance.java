@@ -32,7 +32,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /**
  * Members of one group join, leave and crash one after the other, all in this JVM, while a producer sends all the time.
  * Prints how long it took each time until every queue had exactly one owner again, and at the end what was lost.
- * With {@code stay} nobody leaves. {@code strategy}: average, circle, config, room, nearby or hash.
+ * With {@code stay} nobody leaves; {@code holdMs} is how long they go on after that. {@code strategy}: average, circle, config, room, nearby or hash.
  */
 final class Rebalance {
     private static final long SETTLED_MS = 30_000;
@@ -85,7 +85,8 @@ final class Rebalance {
         if (!options.flag("stay")) {
             leave();
         }
-        Thread.sleep(500);
+        report.line("ready");
+        Thread.sleep(options.millis("holdMs", 500));
         isSending.set(false);
         load.join();
         long end = System.nanoTime() + SETTLED_MS * 1_000_000;

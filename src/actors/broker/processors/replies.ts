@@ -13,6 +13,7 @@ import { ResponseCode } from '../../../remoting/response-codes.js';
 import { createTopicOnSend } from '../create-topic.js';
 import { type Outcome, RemoteFailure } from '../remote.js';
 import type { BrokerState, Connection } from '../state.js';
+import { writeRefusal } from '../store-health.js';
 import { putMessage, withHosts } from '../store-message.js';
 import { type BrokerTopic, Perm } from '../topic-table.js';
 import { type Answer, answerLater, fail, LATER, OK, on, peer, type Request } from './answer.js';
@@ -114,7 +115,7 @@ function store(
 ): { readonly msgId: string; readonly queueOffset: number } {
   const { message, properties: scan, counters, storeHost } = state;
   const stored = Buffer.from(header.properties ?? '');
-  const isRefused = state.refusal !== undefined || state.log.failure !== undefined;
+  const isRefused = writeRefusal(state) !== undefined;
   if (isRefused || stored.length > PROPERTIES_BYTES_MAX || body.length > state.settings.maxMessageSize) {
     counters.failedPuts++;
     return NO_PLACE;

@@ -14,6 +14,7 @@ import { type Answer, fail, LATER, OK, on, type Request } from '../processors/an
 import { findRecord, type RecordAt } from '../record-at.js';
 import { answerWritten } from '../send-back.js';
 import type { BrokerState } from '../state.js';
+import { writeRefusal } from '../store-health.js';
 import { putCopy, putFinal, putOp } from './records.js';
 
 type EndTransaction = HeaderOf<typeof requests.endTransaction.header>;
@@ -90,7 +91,7 @@ function isOf({ buffer, topicAt, topicBytes }: RecordAt, topics: readonly Buffer
 }
 
 function refusal(state: BrokerState): Answer | undefined {
-  return state.refusal !== undefined || state.log.failure !== undefined ? unavailable() : undefined;
+  return writeRefusal(state) === undefined ? undefined : unavailable();
 }
 
 function unavailable(): Answer {

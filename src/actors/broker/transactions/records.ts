@@ -17,6 +17,7 @@ import { fnv1a } from '../../../remoting/request-scan.js';
 import { ensureTopic, QUEUES_PER_TOPIC_MAX, topicsRefusal } from '../create-topic.js';
 import { messageOf, type RecordAt } from '../record-at.js';
 import type { BrokerState } from '../state.js';
+import { writeRefusal } from '../store-health.js';
 import { type NewMessage, type Put, putMessage, recordBytesOf, storeMessage, withHosts } from '../store-message.js';
 import type { BrokerTopic } from '../topic-table.js';
 
@@ -168,7 +169,7 @@ function useProperties(message: NewMessage, bytes: number): void {
 function store(state: BrokerState, message: NewMessage): boolean {
   const bytes = recordBytesOf(message);
   const fits = message.propertiesBytes <= PROPERTIES_BYTES_MAX && bytes <= state.log.maxReserveBytes;
-  if (!fits || state.refusal !== undefined) {
+  if (!fits || writeRefusal(state) !== undefined) {
     message.storeHost = undefined;
     return false;
   }

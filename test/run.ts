@@ -16,8 +16,8 @@ import { repositoryRoot } from './support/repository.js';
 
 const AT_A_TIME = 2;
 /** For one file. HANGAR_TEST_LIMIT_SECONDS replaces them, on a slow machine for instance. */
-const LIMIT_SECONDS = 120;
-const INTEROP_LIMIT_SECONDS = 240;
+const LIMIT_SECONDS = 300;
+const INTEROP_LIMIT_SECONDS = 400;
 /** Between SIGTERM, on which servers and temporary directories are cleaned up, and SIGKILL. */
 const GRACE_MS = 3000;
 /** What is kept of a file's output; a failing test has no use for more. */

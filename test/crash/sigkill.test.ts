@@ -83,6 +83,7 @@ class Rounds {
   private readonly store = temporaryDirectory();
   private readonly traffics: Traffic[] = [];
   private commits: Commit[] = [];
+  private committed = 0;
   private endedMs = 0;
 
   constructor(kind: Kind, seed: number) {
@@ -102,7 +103,7 @@ class Rounds {
       const traffic = await Traffic.start(address, { topic: TOPIC, queues: QUEUES, connections: 3, inFlight: 8, name });
       this.traffics.push(traffic);
       // Now and then right after it has become ready.
-      if (random.chance(0.75)) {
+      if (random.chance(0.75) || this.committed === 0) {
         await traffic.more(1);
         await this.commitFor(address, random.unit() * 700);
       }
@@ -135,6 +136,7 @@ class Rounds {
         const { code } = await client.call(UPDATE_CONSUMER_OFFSET, fields);
         assert.is(code, 0);
         this.commits.push({ offset, atMs: performance.now() });
+        this.committed++;
       } while (performance.now() < untilMs);
     });
   }
@@ -148,7 +150,7 @@ class Rounds {
       }
       const files = readdirSync(join(this.store, 'broker-a', 'commitlog'));
       assert.ok(files.length > 2, `files have rolled over: ${files}`);
-      assert.ok(this.commits.length > 0, 'offsets were committed');
+      assert.ok(this.committed > 0, 'offsets were committed');
       assert.is(await stopBy(child, 'SIGTERM'), 0);
     } finally {
       await child.kill();

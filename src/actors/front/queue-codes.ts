@@ -5,5 +5,4 @@ export const QUEUE_CODES: readonly number[] = [
   RequestCode.PULL_MESSAGE,
   RequestCode.SEARCH_OFFSET_BY_TIMESTAMP,
   RequestCode.GET_EARLIEST_MSG_STORETIME,
-  RequestCode.QUERY_CONSUME_QUEUE,
 ];

@@ -1,4 +1,4 @@
-/** Filters of consumer groups in config/consumerFilter.json, and the answer to QUERY_CONSUME_QUEUE, which shows one. */
+/** Filters of consumer groups in config/consumerFilter.json. */
 import {
   bean,
   bool,
@@ -13,7 +13,6 @@ import {
   text,
   type ValueOf,
 } from '../body-codec.js';
-import { subscriptionData } from './heartbeat.js';
 
 /** Source: BloomFilterData.java. */
 const bloomFilterData = bean({
@@ -46,22 +45,3 @@ export const consumerFilterTable = bean({
   filterDataByTopic: defaulting(stringMap(filterDataOfTopic), () => new Map()),
 });
 export type ConsumerFilterTable = ValueOf<typeof consumerFilterTable>;
-
-/** A consume queue entry. Source: ConsumeQueueData.java. */
-export const consumeQueueData = bean({
-  eval: defaulting(bool, () => false), // of extended entries only
-  physicOffset: defaulting(long, () => 0),
-  physicSize: defaulting(int, () => 0),
-  tagsCode: defaulting(long, () => 0),
-});
-export type ConsumeQueueData = ValueOf<typeof consumeQueueData>;
-
-/** Answer to QUERY_CONSUME_QUEUE. Source: QueryConsumeQueueResponseBody.java. */
-export const queryConsumeQueueBody = bean({
-  filterData: optional(text), // consumerFilterData as JSON, or a sentence
-  maxQueueIndex: defaulting(long, () => 0),
-  minQueueIndex: defaulting(long, () => 0),
-  queueData: defaulting(list(consumeQueueData), () => []),
-  subscriptionData: optional(subscriptionData),
-});
-export type QueryConsumeQueueBody = ValueOf<typeof queryConsumeQueueBody>;

@@ -4,7 +4,7 @@ import { FILTERS_MAX, FilterTable } from '../../../src/actors/broker/filter-tabl
 import type { GroupReplica } from '../../../src/actors/queue/messages.js';
 import { bloomFilter } from '../../../src/filter/bloom.js';
 import { FILTER_CHARS_MAX } from '../../../src/filter/subscription.js';
-import { queryConsumeQueueBody } from '../../../src/remoting/bodies/filters.js';
+import { queryConsumeQueueResult } from '../../../src/remoting/bodies/statistics.js';
 import { BodyProblem, decodeBody } from '../../../src/remoting/body-codec.js';
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { ResponseCode } from '../../../src/remoting/response-codes.js';
@@ -221,22 +221,22 @@ queries('shows entries, and what a group that is online filters by', () => {
   const ask = (more: Record<string, string>) => {
     const answer = query(broker, more);
     assert.is(answer.command.code, ResponseCode.SUCCESS, answer.command.remark);
-    const decoded = decodeBody(queryConsumeQueueBody, answer.body);
+    const decoded = decodeBody(queryConsumeQueueResult, answer.body);
     if (decoded instanceof BodyProblem) throw new Error(decoded.text);
     return decoded;
   };
   const plain = ask({});
-  assert.equal([plain.minQueueIndex, plain.maxQueueIndex, plain.queueData.length], [0, 5, 3]);
+  assert.equal([plain.minQueueIndex, plain.maxQueueIndex, plain.queueData!.length], [0, 5, 3]);
   assert.equal(
-    plain.queueData.map(({ tagsCode }) => tagsCode),
+    plain.queueData!.map(({ tagsCode }) => tagsCode),
     [65, 65, 65],
   );
-  assert.is(plain.queueData[1]!.physicOffset, plain.queueData[0]!.physicOffset + plain.queueData[0]!.physicSize);
+  assert.is(plain.queueData![1]!.physicOffset, plain.queueData![0]!.physicOffset + plain.queueData![0]!.physicSize);
   assert.equal([plain.filterData, plain.subscriptionData], [undefined, undefined]);
   assert.is(ask({ consumerGroup: 'G' }).filterData, 'G@T is not online!');
   beat(broker, client, { sql: 'a = 1', subVersion: 3 });
   const filtered = ask({ consumerGroup: 'G', count: '100' });
-  assert.is(filtered.queueData.length, 4);
+  assert.is(filtered.queueData!.length, 4);
   assert.is(filtered.subscriptionData?.subString, 'a = 1');
   assert.match(filtered.filterData!, /"clientVersion":3,\n\t"consumerGroup":"G"/);
   beat(broker, client, { subVersion: 4 });

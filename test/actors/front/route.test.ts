@@ -94,7 +94,7 @@ routing('queue codes go to the one host, others to the broker', () => {
     'queues0',
     'queues0',
     'queues0',
-    'queues0',
+    'brokerA',
     'brokerA',
     'brokerA',
   ]);

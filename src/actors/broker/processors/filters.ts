@@ -1,10 +1,10 @@
 /** Looking into consume queues, and what is left of the class-filter servers. Source: AdminBrokerProcessor.queryConsumeQueue. */
+import { consumerFilterData } from '../../../remoting/bodies/filters.js';
 import {
   type ConsumeQueueData,
-  consumerFilterData,
-  type QueryConsumeQueueBody,
-  queryConsumeQueueBody,
-} from '../../../remoting/bodies/filters.js';
+  type QueryConsumeQueueResult,
+  queryConsumeQueueResult,
+} from '../../../remoting/bodies/statistics.js';
 import { encodeText } from '../../../remoting/body-codec.js';
 import { RequestCode } from '../../../remoting/request-codes.js';
 import { requests } from '../../../remoting/requests.js';
@@ -40,7 +40,7 @@ export const filterProcessors = [
   }),
 ] as const satisfies readonly (readonly [number, Handler])[];
 
-type FilterFacts = Partial<Pick<QueryConsumeQueueBody, 'subscriptionData' | 'filterData'>>;
+type FilterFacts = Partial<Pick<QueryConsumeQueueResult, 'subscriptionData' | 'filterData'>>;
 
 function filterFacts({ clients, filters }: BrokerState, group: string, topic: string): FilterFacts {
   const subscriptionData = clients.consumers.get(group)?.subscriptions.get(topic);
@@ -52,12 +52,15 @@ function filterFacts({ clients, filters }: BrokerState, group: string, topic: st
   };
 }
 
+/** Not extended. */
+const PLAIN = { bitMap: undefined, eval: false, extendDataJson: undefined, msg: undefined } as const;
+
 function entriesFound(m: EntriesRead, count: number, facts: FilterFacts): Answer {
   const queueData: ConsumeQueueData[] = [];
   for (let at = m.start; at < m.start + count * ENTRY.bytes; at += ENTRY.bytes) {
     const physicOffset = entryOffset(m.buffer, at);
     const physicSize = entrySize(m.buffer, at);
-    queueData.push({ eval: false, physicOffset, physicSize, tagsCode: entryTagsCode(m.buffer, at) });
+    queueData.push({ ...PLAIN, physicOffset, physicSize, tagsCode: entryTagsCode(m.buffer, at) });
   }
   const body = {
     subscriptionData: undefined,
@@ -67,5 +70,5 @@ function entriesFound(m: EntriesRead, count: number, facts: FilterFacts): Answer
     minQueueIndex: m.minOffset,
     maxQueueIndex: m.maxOffset,
   };
-  return okBody(queryConsumeQueueBody, body);
+  return okBody(queryConsumeQueueResult, body);
 }

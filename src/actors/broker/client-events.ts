@@ -13,9 +13,15 @@ import type { BrokerState } from './state.js';
 
 const NO_BODY = Buffer.alloc(0);
 
-/** Tells every member of the group that the set of members or topics changed, unless that is switched off. */
+/**
+ * Tells every member of the group that the set of members or topics changed, unless that is switched off. Broadcasting
+ * members own every queue in any case, so they are not told, as by Apache's 5.x: a Java client that hears it while it
+ * sends its first heartbeats gives its subscription a newer version than the second broker learns of, and that one
+ * refuses its pulls (SUBSCRIPTION_NOT_LATEST) until the next heartbeat, 30 s later.
+ */
 export function notifyMembers(state: BrokerState, group: ConsumerGroup | undefined): void {
   if (group === undefined || !state.settings.notifyConsumerIdsChangedEnable) return;
+  if (group.facts.messageModel === 'BROADCASTING') return;
   if (state.groups.get(group.name)?.notifyConsumerIdsChangedEnable === false) return;
   const { code, header } = requests.notifyConsumerIdsChanged;
   const parts = { code, flag: Flag.ONE_WAY, ext: encodeHeader(header, { consumerGroup: group.name }) };

@@ -241,6 +241,16 @@ registry('a group is forgotten by the queue hosts with its last member', () => {
   assert.is((told!.value as GroupReplica).settings?.consumeEnable, true);
 });
 
+registry('broadcasting members are not told: each has every queue whoever else is there', () => {
+  const broker = new BrokerDriver().start();
+  const [first, second] = [broker.open(), broker.open()];
+  beat(broker, first, { consumers: ['G'], clientId: 'first', model: 'BROADCASTING' });
+  broker.take(first);
+  beat(broker, second, { consumers: ['G'], clientId: 'second', model: 'BROADCASTING' });
+  broker.close(second);
+  assert.equal(broker.takeNotified(first), []);
+});
+
 registry('nobody is told where that is switched off, in the broker or for the group', () => {
   assert.equal(twoMembers('notifyConsumerIdsChangedEnable=false\n').joined, []);
   const { broker, first, second } = twoMembers();

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { brokerMessages } from '../../src/actors/broker/messages.js';
-import { Remote, RemoteFailure } from '../../src/actors/broker/remote.js';
+import { Remote, RemoteFailure } from '../../src/actors/broker/peers/remote.js';
 import { MIB } from '../../src/base/units.js';
 import { RequestCode } from '../../src/remoting/request-codes.js';
 import type { Context } from '../../src/runtime/actor.js';

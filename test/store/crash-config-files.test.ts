@@ -7,14 +7,14 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConfigFiles } from '../../src/actors/broker/config-files.js';
-import { StoreFaults } from '../../src/actors/broker/store-faults.js';
+import { ConfigFiles } from '../../src/actors/broker/tables/config-files.js';
+import { StoreFaults } from '../../src/actors/broker/store/store-faults.js';
 import { Meter, SLAB_BYTES } from '../../src/runtime/slab.js';
-import { FilterTable } from '../../src/actors/broker/filter-table.js';
-import { GroupTable } from '../../src/actors/broker/group-table.js';
-import { OffsetTable } from '../../src/actors/broker/offset-table.js';
+import { FilterTable } from '../../src/actors/broker/tables/filter-table.js';
+import { GroupTable } from '../../src/actors/broker/tables/group-table.js';
+import { OffsetTable } from '../../src/actors/broker/tables/offset-table.js';
 import type { BrokerState } from '../../src/actors/broker/state.js';
-import { TopicTable } from '../../src/actors/broker/topic-table.js';
+import { TopicTable } from '../../src/actors/broker/tables/topic-table.js';
 import { type Disk, DiskError } from '../../src/base/disk.js';
 import { prng } from '../../src/base/prng.js';
 import { MS_PER_HOUR } from '../../src/base/units.js';

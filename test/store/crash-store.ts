@@ -6,7 +6,7 @@
 import type { Clock } from '../../src/base/clock.js';
 import { type Disk, DiskError } from '../../src/base/disk.js';
 import { KIB } from '../../src/base/units.js';
-import { FlushMarks } from '../../src/actors/broker/flush-marks.js';
+import { FlushMarks } from '../../src/actors/broker/store/flush-marks.js';
 import { IndexKeys } from '../../src/message/index-keys.js';
 import { PropertyScan } from '../../src/message/properties.js';
 import { RecordFields } from '../../src/message/record.js';

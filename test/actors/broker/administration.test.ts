@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { writeOffsetMovedEvent } from '../../../src/actors/broker/offset-moved.js';
+import { writeOffsetMovedEvent } from '../../../src/actors/broker/sends/offset-moved.js';
 import { brokerMessages } from '../../../src/actors/broker/messages.js';
-import { checkDisk } from '../../../src/actors/broker/disk-check.js';
+import { checkDisk } from '../../../src/actors/broker/store/disk-check.js';
 import { parseProperties } from '../../../config/properties.js';
 import { parseProperties as parseMessageProperties } from '../../../src/message/properties.js';
 import { RecordFields } from '../../../src/message/record.js';

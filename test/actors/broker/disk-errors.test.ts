@@ -1,7 +1,7 @@
 /** What a broker does while its disk refuses: see store-health.ts. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CONSUME_QUEUE_PATIENCE_MS } from '../../../src/actors/broker/store-health.js';
+import { CONSUME_QUEUE_PATIENCE_MS } from '../../../src/actors/broker/store/store-health.js';
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { ResponseCode } from '../../../src/remoting/response-codes.js';
 import { SlabReader } from '../../../src/runtime/slab.js';

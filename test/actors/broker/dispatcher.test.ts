@@ -2,9 +2,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readInt64 } from '../../../src/base/int64.js';
-import { Dispatcher } from '../../../src/actors/broker/dispatcher.js';
-import { FREE_BYTES_MAX, PendingPool } from '../../../src/actors/broker/pending-entries.js';
-import { type BrokerQueue, TopicTable } from '../../../src/actors/broker/topic-table.js';
+import { Dispatcher } from '../../../src/actors/broker/store/dispatcher.js';
+import { FREE_BYTES_MAX, PendingPool } from '../../../src/actors/broker/store/pending-entries.js';
+import { type BrokerQueue, TopicTable } from '../../../src/actors/broker/tables/topic-table.js';
 import type { Context } from '../../../src/runtime/actor.js';
 import { ENTRY } from '../../../src/store/consume-queue-entry.js';
 

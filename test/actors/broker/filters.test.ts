@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FILTERS_MAX, FilterTable } from '../../../src/actors/broker/filter-table.js';
+import { FILTERS_MAX, FilterTable } from '../../../src/actors/broker/tables/filter-table.js';
 import type { GroupReplica } from '../../../src/actors/queue/messages.js';
 import { bloomFilter } from '../../../src/filter/bloom.js';
 import { FILTER_CHARS_MAX } from '../../../src/filter/subscription.js';

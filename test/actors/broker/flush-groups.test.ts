@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FlushGroups } from '../../../src/actors/broker/flush-groups.js';
+import { FlushGroups } from '../../../src/actors/broker/sends/flush-groups.js';
 
 /** A flusher whose syncs end when the test says so, and a timer that it fires. */
 class Bench {

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { brokerMessages } from '../../../src/actors/broker/messages.js';
-import { GROUP_SETTINGS_MAX } from '../../../src/actors/broker/group-table.js';
+import { GROUP_SETTINGS_MAX } from '../../../src/actors/broker/tables/group-table.js';
 import type { GroupReplica } from '../../../src/actors/queue/messages.js';
 import { subscriptionGroupTable } from '../../../src/remoting/bodies/tables.js';
 import { BodyProblem, decodeBody } from '../../../src/remoting/body-codec.js';

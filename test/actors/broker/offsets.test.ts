@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { OFFSET_KEYS_MAX, OFFSETS_MAX, OffsetTable } from '../../../src/actors/broker/offset-table.js';
-import { LOCK_EXPIRES_MS, LOCKS_MAX, QueueLocks } from '../../../src/actors/broker/queue-locks.js';
+import { OFFSET_KEYS_MAX, OFFSETS_MAX, OffsetTable } from '../../../src/actors/broker/tables/offset-table.js';
+import { LOCK_EXPIRES_MS, LOCKS_MAX, QueueLocks } from '../../../src/actors/broker/tables/queue-locks.js';
 import { lockBatchResponse } from '../../../src/remoting/bodies/clients.js';
 import { consumeStats, groupList } from '../../../src/remoting/bodies/statistics.js';
 import { BodyProblem, type Codec, decodeBody } from '../../../src/remoting/body-codec.js';

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { defaultGroupConfig } from '../../../src/actors/broker/group-table.js';
+import { defaultGroupConfig } from '../../../src/actors/broker/tables/group-table.js';
 import { DiskError } from '../../../src/base/disk.js';
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { ResponseCode } from '../../../src/remoting/response-codes.js';

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { topicsText } from '../../../src/actors/broker/config-files.js';
-import { SLAVE_COMMITS_MAX } from '../../../src/actors/broker/slave-commits.js';
+import { topicsText } from '../../../src/actors/broker/tables/config-files.js';
+import { SLAVE_COMMITS_MAX } from '../../../src/actors/broker/replication/slave-commits.js';
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { type Answered, BrokerDriver, NAME_SERVER, type Peer } from './driver.js';
 

@@ -1,8 +1,8 @@
 /** VIEW_BROKER_STATS_DATA, GET_BROKER_CONSUME_STATS and QUERY_CONSUME_TIME_SPAN, as tools ask for them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { defaultGroupConfig } from '../../../src/actors/broker/group-table.js';
-import { ITEMS_MAX, ItemStatistics } from '../../../src/actors/broker/item-statistics.js';
+import { defaultGroupConfig } from '../../../src/actors/broker/tables/group-table.js';
+import { ITEMS_MAX, ItemStatistics } from '../../../src/actors/broker/statistics/item-statistics.js';
 import { brokerMessages } from '../../../src/actors/broker/messages.js';
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { ResponseCode } from '../../../src/remoting/response-codes.js';

@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Counters } from '../../../src/actors/broker/counters.js';
-import { ItemStatistics } from '../../../src/actors/broker/item-statistics.js';
-import { PutTimes } from '../../../src/actors/broker/put-times.js';
-import { BrokerStats } from '../../../src/actors/broker/stats.js';
+import { Counters } from '../../../src/actors/broker/statistics/counters.js';
+import { ItemStatistics } from '../../../src/actors/broker/statistics/item-statistics.js';
+import { PutTimes } from '../../../src/actors/broker/statistics/put-times.js';
+import { BrokerStats } from '../../../src/actors/broker/statistics/stats.js';
 import { MS_PER_DAY, MS_PER_MINUTE } from '../../../src/base/units.js';
 import type { Context } from '../../../src/runtime/actor.js';
 import { Meter, SLAB_BYTES } from '../../../src/runtime/slab.js';

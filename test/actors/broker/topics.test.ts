@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { TopicReplica } from '../../../src/actors/queue/messages.js';
-import { createTopicOnSend, QUEUES_PER_TOPIC_MAX, TOPICS_MAX } from '../../../src/actors/broker/create-topic.js';
+import { createTopicOnSend, QUEUES_PER_TOPIC_MAX, TOPICS_MAX } from '../../../src/actors/broker/tables/create-topic.js';
 import { topicList } from '../../../src/remoting/bodies/routes.js';
 import { topicStatsTable } from '../../../src/remoting/bodies/statistics.js';
 import { topicConfigTable } from '../../../src/remoting/bodies/tables.js';

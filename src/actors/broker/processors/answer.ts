@@ -4,7 +4,7 @@ import { Flag } from '../../../remoting/command.js';
 import { decodeHeader, type HeaderOf, HeaderProblem } from '../../../remoting/header-table.js';
 import type { RequestSpec } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { respond, sendFrame } from '../answers.js';
+import { respond, sendFrame } from '../sends/answers.js';
 import type { BrokerState, Connection } from '../state.js';
 
 /** A request while its handler runs; `state.scan` holds its header. */

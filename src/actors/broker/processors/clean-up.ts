@@ -4,9 +4,9 @@
  */
 import { SystemTopic } from '../../../message/topics.js';
 import { requests } from '../../../remoting/requests.js';
-import { dropQueue, dropQueuesOf } from '../drop-queues.js';
+import { dropQueue, dropQueuesOf } from '../store/drop-queues.js';
 import type { BrokerState } from '../state.js';
-import type { BrokerTopic } from '../topic-table.js';
+import type { BrokerTopic } from '../tables/topic-table.js';
 import { OK, on, peer } from './answer.js';
 
 /** Source: MixAll.LMQ_PREFIX. */

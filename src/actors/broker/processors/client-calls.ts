@@ -10,8 +10,8 @@ import { encodeHeader } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { VersionSince, versionText } from '../../../remoting/version.js';
-import type { Channel } from '../clients.js';
-import { type Outcome, RemoteFailure, RemoteTimeout } from '../remote.js';
+import type { Channel } from '../peers/clients.js';
+import { type Outcome, RemoteFailure, RemoteTimeout } from '../peers/remote.js';
 import type { BrokerState } from '../state.js';
 import { type Answer, answerLater, fail, LATER, okBody, on, type Request } from './answer.js';
 

@@ -5,13 +5,13 @@ import { checkClientRequest, consumerIdList } from '../../../remoting/bodies/cli
 import { type ConsumerData, type HeartbeatData, heartbeatData } from '../../../remoting/bodies/heartbeat.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { memberLeft, notifyMembers } from '../client-events.js';
-import { type Channel, GROUPS_MAX, HEARTBEAT_BYTES_MAX, SUBSCRIPTIONS_PER_GROUP_MAX } from '../clients.js';
-import { ensureTopic } from '../create-topic.js';
-import { findOrCreateGroup } from '../groups.js';
-import { pushGroup } from '../replica.js';
+import { memberLeft, notifyMembers } from '../peers/client-events.js';
+import { type Channel, GROUPS_MAX, HEARTBEAT_BYTES_MAX, SUBSCRIPTIONS_PER_GROUP_MAX } from '../peers/clients.js';
+import { ensureTopic } from '../tables/create-topic.js';
+import { findOrCreateGroup } from '../tables/groups.js';
+import { pushGroup } from '../tables/replica.js';
 import type { BrokerState } from '../state.js';
-import { Perm } from '../topic-table.js';
+import { Perm } from '../tables/topic-table.js';
 import { fail, OK, okBody, on, onBody, peer, type Request } from './answer.js';
 
 /** Groups that one client process may be in. */

@@ -9,7 +9,7 @@ import {
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { languageName } from '../../../remoting/version.js';
-import type { Channel } from '../clients.js';
+import type { Channel } from '../peers/clients.js';
 import type { BrokerState } from '../state.js';
 import { fail, okBody, on, peer } from './answer.js';
 

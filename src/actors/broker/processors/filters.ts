@@ -11,7 +11,7 @@ import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { entryOffset, entrySize, entryTagsCode, ENTRY } from '../../../store/consume-queue-entry.js';
 import { ENTRIES_READ_MAX } from '../../queue/messages.js';
-import type { EntriesRead } from '../entry-queries.js';
+import type { EntriesRead } from '../lookups/entry-queries.js';
 import type { BrokerState } from '../state.js';
 import { type Answer, answerLater, fail, type Handler, LATER, OK, okBody, on } from './answer.js';
 

@@ -3,8 +3,8 @@ import { groupNameProblem } from '../../../message/topics.js';
 import { subscriptionGroupConfig } from '../../../remoting/bodies/tables.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { groupsText } from '../config-files.js';
-import { deleteGroup, saveGroup } from '../groups.js';
+import { groupsText } from '../tables/config-files.js';
+import { deleteGroup, saveGroup } from '../tables/groups.js';
 import { fail, OK, okText, on, onBody } from './answer.js';
 import { SLAVE_REFUSAL } from './topics.js';
 

@@ -19,7 +19,7 @@ import { progressProcessors } from './progress.js';
 import { queryProcessors } from './queries.js';
 import { replyProcessors } from './replies.js';
 import { resetOffsetProcessors } from './reset-offset.js';
-import { sendBackProcessors } from '../send-back.js';
+import { sendBackProcessors } from '../sends/send-back.js';
 import { runtimeProcessors } from './runtime-info.js';
 import { statisticsProcessors } from './statistics.js';
 import { transactionProcessors } from '../transactions/end-transaction.js';

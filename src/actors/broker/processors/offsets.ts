@@ -3,10 +3,10 @@ import { correctionOffsets } from '../../../remoting/bodies/statistics.js';
 import { encodeHeader } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { offsetsText } from '../config-files.js';
-import { physicalOffsetAt } from '../queue-times.js';
+import { offsetsText } from '../tables/config-files.js';
+import { physicalOffsetAt } from '../lookups/queue-times.js';
 import type { BrokerState } from '../state.js';
-import type { BrokerQueue } from '../topic-table.js';
+import type { BrokerQueue } from '../tables/topic-table.js';
 import { type Answer, fail, OK, okBody, okExt, okText, on } from './answer.js';
 
 export const offsetProcessors = [

@@ -10,9 +10,9 @@ import {
 } from '../../../remoting/bodies/statistics.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { storeTimeAt } from '../queue-times.js';
+import { storeTimeAt } from '../lookups/queue-times.js';
 import type { BrokerState } from '../state.js';
-import type { BrokerTopic } from '../topic-table.js';
+import type { BrokerTopic } from '../tables/topic-table.js';
 import { fail, okBody, on } from './answer.js';
 
 export const progressProcessors = [

@@ -7,7 +7,7 @@ import { parseMessageId } from '../../../message/message-id.js';
 import { encodeHeader } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { findRecord } from '../record-at.js';
+import { findRecord } from '../lookups/record-at.js';
 import type { BrokerState } from '../state.js';
 import { fail, OK, on } from './answer.js';
 import { handOn } from './client-calls.js';

@@ -10,12 +10,12 @@ import { isBrokerOnlyTopic } from '../../../message/topics.js';
 import { encodeHeader, type HeaderOf } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { createTopicOnSend } from '../create-topic.js';
-import { type Outcome, RemoteFailure } from '../remote.js';
+import { createTopicOnSend } from '../tables/create-topic.js';
+import { type Outcome, RemoteFailure } from '../peers/remote.js';
 import type { BrokerState, Connection } from '../state.js';
-import { writeRefusal } from '../store-health.js';
-import { putMessage, withHosts } from '../store-message.js';
-import { type BrokerTopic, Perm } from '../topic-table.js';
+import { writeRefusal } from '../store/store-health.js';
+import { putMessage, withHosts } from '../sends/store-message.js';
+import { type BrokerTopic, Perm } from '../tables/topic-table.js';
 import { type Answer, answerLater, fail, LATER, OK, on, peer, type Request } from './answer.js';
 
 type Reply = HeaderOf<typeof requests.sendReplyMessage.header>;

@@ -11,10 +11,10 @@ import { encodeHeader, type HeaderOf } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { Language } from '../../../remoting/version.js';
-import type { Channel } from '../clients.js';
-import type { SearchOutcome } from '../offset-searches.js';
+import type { Channel } from '../peers/clients.js';
+import type { SearchOutcome } from '../lookups/offset-searches.js';
 import type { BrokerState } from '../state.js';
-import type { BrokerTopic, TopicConfig } from '../topic-table.js';
+import type { BrokerTopic, TopicConfig } from '../tables/topic-table.js';
 import { type Answer, answerLater, BODY_BYTES_MAX, fail, LATER, OK, on } from './answer.js';
 
 type ResetOffset = HeaderOf<typeof requests.resetConsumerClientOffset.header>;

@@ -9,8 +9,8 @@ import { RECORD_BYTES_MIN } from '../../../message/record.js';
 import { kvTable } from '../../../remoting/bodies/routes.js';
 import { requests } from '../../../remoting/requests.js';
 import { OUR_VERSION, versionText } from '../../../remoting/version.js';
-import { diskUsedPercent } from '../disk-check.js';
-import { storeTimeOfRecord } from '../queue-times.js';
+import { diskUsedPercent } from '../store/disk-check.js';
+import { storeTimeOfRecord } from '../lookups/queue-times.js';
 import type { BrokerState } from '../state.js';
 import { okBody, on } from './answer.js';
 

@@ -5,8 +5,14 @@ import { topicFilterType } from '../../../remoting/bodies/tables.js';
 import { BodyProblem, convert } from '../../../remoting/body-codec.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
-import { topicsText } from '../config-files.js';
-import { deleteTopic, QUEUES_PER_TOPIC_MAX, saveTopic, systemTopicNames, topicsRefusal } from '../create-topic.js';
+import { topicsText } from '../tables/config-files.js';
+import {
+  deleteTopic,
+  QUEUES_PER_TOPIC_MAX,
+  saveTopic,
+  systemTopicNames,
+  topicsRefusal,
+} from '../tables/create-topic.js';
 import type { BrokerState } from '../state.js';
 import { type Answer, answerLater, fail, LATER, OK, okBody, okText, on, peer } from './answer.js';
 

@@ -10,12 +10,12 @@ import { copyWithout } from '../../../message/property-edit.js';
 import { PROPERTIES_BYTES_MAX, TOPIC_BYTES_MAX } from '../../../message/record.js';
 import { SystemTopic } from '../../../message/topics.js';
 import { fnv1a } from '../../../remoting/request-scan.js';
-import { QUEUES_PER_TOPIC_MAX } from '../create-topic.js';
-import { messageOf, type RecordAt, readRecord } from '../record-at.js';
+import { QUEUES_PER_TOPIC_MAX } from '../tables/create-topic.js';
+import { messageOf, type RecordAt, readRecord } from '../lookups/record-at.js';
 import type { BrokerState } from '../state.js';
-import { writeRefusal } from '../store-health.js';
-import { recordBytesOf, storeMessage } from '../store-message.js';
-import type { BrokerTopic } from '../topic-table.js';
+import { writeRefusal } from '../store/store-health.js';
+import { recordBytesOf, storeMessage } from '../sends/store-message.js';
+import type { BrokerTopic } from '../tables/topic-table.js';
 
 /** `skipped`: it can never be delivered. `failed`: the log takes nothing now. */
 export type Delivery = 'delivered' | 'skipped' | 'failed';

@@ -10,7 +10,7 @@ import { PROPERTIES_BYTES_MAX } from '../../../message/record.js';
 import { entersConsumeQueue } from '../../../message/system-flags.js';
 import { SystemTopic } from '../../../message/topics.js';
 import type { BrokerState } from '../state.js';
-import type { NewMessage } from '../store-message.js';
+import type { NewMessage } from '../sends/store-message.js';
 
 export const DELAY = Buffer.from(PropertyName.DELAY);
 const REAL_TOPIC = Buffer.from(PropertyName.REAL_TOPIC);

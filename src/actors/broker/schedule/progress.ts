@@ -7,7 +7,7 @@ import { delayOffsetTable } from '../../../remoting/bodies/tables.js';
 import { BodyProblem, decodeText, encodeText } from '../../../remoting/body-codec.js';
 import type { Context } from '../../../runtime/actor.js';
 import type { BrokerState } from '../state.js';
-import type { BrokerTopic } from '../topic-table.js';
+import type { BrokerTopic } from '../tables/topic-table.js';
 import type { DelayLevel } from './level.js';
 
 const FIRST_MS = 10_000;

@@ -11,10 +11,10 @@ import type { HeaderOf } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { type Answer, fail, LATER, OK, on, type Request } from '../processors/answer.js';
-import { findRecord, type RecordAt } from '../record-at.js';
-import { answerWritten } from '../send-back.js';
+import { findRecord, type RecordAt } from '../lookups/record-at.js';
+import { answerWritten } from '../sends/send-back.js';
 import type { BrokerState } from '../state.js';
-import { writeRefusal } from '../store-health.js';
+import { writeRefusal } from '../store/store-health.js';
 import { putCopy, putFinal, putOp } from './records.js';
 
 type EndTransaction = HeaderOf<typeof requests.endTransaction.header>;

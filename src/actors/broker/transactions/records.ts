@@ -14,12 +14,19 @@ import { PROPERTIES_BYTES_MAX, TOPIC_BYTES_MAX } from '../../../message/record.j
 import { SystemTopic, topicNameProblem } from '../../../message/topics.js';
 import { TransactionType, withTransactionType } from '../../../message/system-flags.js';
 import { fnv1a } from '../../../remoting/request-scan.js';
-import { ensureTopic, QUEUES_PER_TOPIC_MAX, topicsRefusal } from '../create-topic.js';
-import { messageOf, type RecordAt } from '../record-at.js';
+import { ensureTopic, QUEUES_PER_TOPIC_MAX, topicsRefusal } from '../tables/create-topic.js';
+import { messageOf, type RecordAt } from '../lookups/record-at.js';
 import type { BrokerState } from '../state.js';
-import { writeRefusal } from '../store-health.js';
-import { type NewMessage, type Put, putMessage, recordBytesOf, storeMessage, withHosts } from '../store-message.js';
-import type { BrokerTopic } from '../topic-table.js';
+import { writeRefusal } from '../store/store-health.js';
+import {
+  type NewMessage,
+  type Put,
+  putMessage,
+  recordBytesOf,
+  storeMessage,
+  withHosts,
+} from '../sends/store-message.js';
+import type { BrokerTopic } from '../tables/topic-table.js';
 
 export const DONE_TAG = 'd';
 const REAL_TOPIC = Buffer.from(PropertyName.REAL_TOPIC);

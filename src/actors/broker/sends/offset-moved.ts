@@ -8,7 +8,8 @@ import { bean, encodeBody, long, required, text } from '../../../remoting/body-c
 import { messageQueue } from '../../../remoting/bodies/message-queue.js';
 import type { OffsetMoved } from '../messages.js';
 import type { BrokerState } from '../state.js';
-import { putMessage, withHosts } from './store-message.js';
+import { writeRefusal } from '../store/store-health.js';
+import { ownMessage, putMessage } from './store-message.js';
 
 const offsetMovedEvent = bean({
   consumerGroup: required(text),
@@ -20,7 +21,7 @@ const offsetMovedEvent = bean({
 /** Stores the event; one that cannot be stored (slave, full disk, absurd group name) is counted as a failed put. */
 export function writeOffsetMovedEvent(state: BrokerState, event: OffsetMoved): void {
   const { group, topic, queueId, requestedOffset, newOffset } = event;
-  const { settings, counters, message, properties, storeHost, context } = state;
+  const { settings, counters, message, properties, context } = state;
   context.log.debug('offset moved', { group, topic, queueId, requestedOffset, newOffset });
   if (state.isSlave) return;
   const body = encodeBody(offsetMovedEvent, {
@@ -37,22 +38,11 @@ export function writeOffsetMovedEvent(state: BrokerState, event: OffsetMoved): v
     ]),
   );
   const eventTopic = state.topics.get(SystemTopic.OFFSET_MOVED_EVENT);
-  const mayWrite = state.refusal === undefined && state.log.failure === undefined;
-  if (eventTopic === undefined || !mayWrite) {
+  if (eventTopic === undefined || writeRefusal(state) !== undefined) {
     counters.failedPuts++;
     return;
   }
-  message.topic = eventTopic;
-  message.queueId = 0;
-  message.flag = 0;
-  message.sysFlag = withHosts(0, storeHost, storeHost);
-  message.bornTimestamp = context.clock.now();
-  message.bornHost = storeHost;
-  message.reconsumeTimes = 0;
-  message.preparedTransactionOffset = 0;
-  message.body = body;
-  message.bodyAt = 0;
-  message.bodyBytes = body.length;
+  ownMessage(state, eventTopic, 0, body);
   message.properties = stored;
   message.propertiesBytes = stored.length;
   properties.scan(stored, 0, stored.length);

@@ -176,6 +176,22 @@ export function putKeys(
   }
 }
 
+/** Makes `state.message` a message of the broker's own, but for its properties. */
+export function ownMessage(state: BrokerState, topic: BrokerTopic, queueId: number, body: Buffer): void {
+  const { message, context, storeHost } = state;
+  message.topic = topic;
+  message.queueId = queueId;
+  message.flag = 0;
+  message.sysFlag = withHosts(0, storeHost, storeHost);
+  message.bornTimestamp = context.clock.now();
+  message.bornHost = storeHost;
+  message.reconsumeTimes = 0;
+  message.preparedTransactionOffset = 0;
+  message.body = body;
+  message.bodyAt = 0;
+  message.bodyBytes = body.length;
+}
+
 /** The flag with the bits that say how long the two hosts are. */
 export function withHosts(sysFlag: number, bornHost: Uint8Array, storeHost: Uint8Array): number {
   const cleared = sysFlag & ~(SystemFlag.BORN_HOST_V6 | SystemFlag.STORE_HOST_V6);

@@ -20,11 +20,11 @@ import type { BrokerState } from '../state.js';
 import { writeRefusal } from '../store/store-health.js';
 import {
   type NewMessage,
+  ownMessage,
   type Put,
   putMessage,
   recordBytesOf,
   storeMessage,
-  withHosts,
 } from '../sends/store-message.js';
 import type { BrokerTopic } from '../tables/topic-table.js';
 
@@ -102,23 +102,13 @@ export function putFinal(state: BrokerState, half: RecordAt): Put {
 
 /** Says that the half message at that queue offset is done; one that cannot be stored is counted as a failed put. */
 export function putOp(state: BrokerState, queueId: number, halfQueueOffset: number): void {
-  const { message, context, storeHost, topics } = state;
+  const { message, topics } = state;
   const body = Buffer.from(String(halfQueueOffset));
   const text = formatProperties([
     [PropertyName.UNIQUE_KEY, uniqueId(state)],
     [PropertyName.TAGS, DONE_TAG],
   ]);
-  message.topic = topics.ensure(SystemTopic.TRANSACTION_OP);
-  message.queueId = queueId;
-  message.flag = 0;
-  message.sysFlag = withHosts(0, storeHost, storeHost);
-  message.bornTimestamp = context.clock.now();
-  message.bornHost = storeHost;
-  message.reconsumeTimes = 0;
-  message.preparedTransactionOffset = 0;
-  message.body = body;
-  message.bodyAt = 0;
-  message.bodyBytes = body.length;
+  ownMessage(state, topics.ensure(SystemTopic.TRANSACTION_OP), queueId, body);
   useProperties(message, stored.write(text, 0));
   if (!store(state, message)) state.counters.failedPuts++;
 }

@@ -84,6 +84,9 @@ const count = (given: readonly Answer[], code: number): number => given.filter((
 async function live(seed: number): Promise<void> {
   const world = await open(seed);
   const { simulation, cluster } = world;
+  // As Apache's brokers have it; the packaged topologies do not.
+  const on = Buffer.from('brokerFastFailureEnable=true\n');
+  assert.is((await answers(world, [{ code: UPDATE_CONFIG, fields: {}, body: on }]))[0]!.code, 0);
   assert.is((await answers(world, [send]))[0]!.code, 0);
   await simulation.runFor(1_000);
 

@@ -33,7 +33,13 @@ const SHAPES = [
   { conns: 64, inflight: 1 },
   { conns: 16, inflight: 32 },
 ] as const;
-type Load = (typeof SHAPES)[number];
+/** A closed loop of so many requests that a delay of some ms does not take its load away. */
+const MORE_IN_FLIGHT = { conns: 16, inflight: 128 } as const;
+
+interface Load {
+  readonly conns: number;
+  readonly inflight: number;
+}
 
 interface Options {
   readonly rounds: number;
@@ -121,7 +127,7 @@ async function delay(options: Options): Promise<void> {
   try {
     const brokers = [await pair(options.delayMs), await pair(0)] as const;
     console.log(`| sends | ${options.delayMs} ms each way | no delay | ratio |\n|---|---|---|---|`);
-    await compare(SHAPES[1], brokers, options);
+    for (const load of [SHAPES[1], MORE_IN_FLIGHT]) await compare(load, brokers, options);
   } finally {
     for (const one of started.reverse()) await one.stop();
   }

@@ -18,19 +18,20 @@ export class Link {
   private readonly pairs = new Set<Pair>();
   private isRefusing = false;
   bytes = 0;
+  /** Connections so far. */
+  accepted = 0;
   /** Called with every chunk that goes through, and whose it is. */
   tap: (from: 'client' | 'server', chunk: Buffer) => void = () => undefined;
 
   private constructor(
     private readonly server: Server,
-    private readonly target: { readonly host: string; readonly port: number },
+    private target: { readonly host: string; readonly port: number },
     private readonly delayMs: number,
   ) {}
 
   static async open(target: string, delayMs = 0): Promise<Link> {
-    const [host, port] = target.split(':') as [string, string];
     const server = createServer();
-    const link = new Link(server, { host, port: Number(port) }, delayMs);
+    const link = new Link(server, partsOf(target), delayMs);
     server.on('connection', (client) => link.accept(client));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return link;
@@ -38,6 +39,11 @@ export class Link {
 
   get address(): string {
     return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** New connections go there; those that are there stay. */
+  lead(target: string): void {
+    this.target = partsOf(target);
   }
 
   get connections(): number {
@@ -72,6 +78,7 @@ export class Link {
       client.destroy();
       return;
     }
+    this.accepted++;
     const server = connect(this.target);
     const pair: Pair = { sockets: [client, server], isLost: false };
     this.pairs.add(pair);
@@ -104,4 +111,9 @@ export class Link {
       else setTimeout(leave, this.delayMs);
     });
   }
+}
+
+function partsOf(address: string): { readonly host: string; readonly port: number } {
+  const [host, port] = address.split(':') as [string, string];
+  return { host, port: Number(port) };
 }

@@ -259,8 +259,11 @@ export class SlaveSide {
     const { heartbeatMs, housekeepingMs } = this.stream;
     const now = this.context.clock.monotonic();
     const silentMs = now - this.lastReadMs;
-    if (silentMs > housekeepingMs) this.dropBecause('the master has said nothing for too long');
-    else if (now - this.lastWriteMs >= heartbeatMs) this.report(now);
+    if (silentMs > housekeepingMs) {
+      this.dropBecause('the master has said nothing for too long');
+      // It may be there, and only the connection is not.
+      this.redialMs = FIRST_REDIAL_MS;
+    } else if (now - this.lastWriteMs >= heartbeatMs) this.report(now);
   }
 
   // ---- both

@@ -125,6 +125,11 @@ export class Registration {
     });
   }
 
+  /** The master does not answer where the name servers say that it is: it may be elsewhere since. */
+  lookForMaster(): void {
+    if (this.state !== undefined) this.registerAll();
+  }
+
   /** Calls `done` when every name server has answered a registration with the table as it is now, or has failed to. */
   whenTold(done: () => void): void {
     let left = this.nameServers.length;

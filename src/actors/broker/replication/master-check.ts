@@ -77,7 +77,10 @@ function ask(
 function checkAt(state: BrokerState, master: string, configuration: Buffer | undefined, done: Done): void {
   const next = (code: RequestCode, ext: Readonly<Record<string, string | undefined>>, use: Next): void =>
     ask(state, master, code, ext, (outcome) => {
-      if (outcome instanceof RemoteFailure) return done(`the master cannot be asked for its log: ${outcome.reason}`);
+      if (outcome instanceof RemoteFailure) {
+        state.registration.lookForMaster();
+        return done(`the master cannot be asked for its log: ${outcome.reason}`);
+      }
       use(outcome.body, outcome.command.code);
     });
   const compareLogs = (text: Buffer): void => {

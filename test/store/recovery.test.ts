@@ -538,8 +538,7 @@ rest('an index file that is safe but knows messages that the log has lost is bui
   assert.is(recovered.endOffset, offsets[40]);
   const index = openIndex(disk);
   assert.is(index.endPhysicalOffset, offsets[39]);
-  const find = (i: number): readonly number[] =>
-    index.search(indexKeyHashOf('orders', `U${i}`), 0, START_MS + 1000, 10).finish();
+  const find = (i: number): number[] => index.query(indexKeyHashOf('orders', `U${i}`), 0, START_MS + 1000, 10);
   for (let i = 0; i < 40; i++) assert.ok(find(i).includes(offsets[i]!), `key U${i}`);
   assert.equal(find(45), []);
 });

@@ -353,7 +353,7 @@ func push(o *options) {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: go-client produce|push key=value ...")
+		fail("usage: go-client produce|push|soak-produce|soak-consume key=value ...")
 	}
 	rlog.SetLogLevel("error")
 	o := parse(os.Args[2:])
@@ -362,6 +362,10 @@ func main() {
 		produce(o)
 	case "push":
 		push(o)
+	case "soak-produce":
+		soakProduce(o)
+	case "soak-consume":
+		soakConsume(o)
 	default:
 		fail("unknown command %s", os.Args[1])
 	}

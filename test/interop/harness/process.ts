@@ -29,6 +29,8 @@ export interface Command {
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** It reads lines from its standard input (`tell`), which ends with this process. */
+  readonly listens?: boolean;
 }
 
 export interface Output {
@@ -52,11 +54,15 @@ export class Child {
   ) {
     const child = spawn(command.file, command.args, {
       env: command.env ?? process.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [command.listens === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     });
     this.#process = child;
     living.add(child);
+    // What is told to a process that has just been killed is lost with it.
+    child.stdin?.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') this.stderr += `${error.message}\n`;
+    });
     child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.stdout = (this.stdout + text).slice(-keepBytes);
       this.#changed();
@@ -103,6 +109,10 @@ export class Child {
       this.#onOutput.add(look);
       look();
     });
+  }
+
+  tell(line: string): void {
+    this.#process.stdin!.write(`${line}\n`);
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -78,7 +78,8 @@ export class Running {
 
 export interface Client {
   readonly name: string;
-  start(command: string, options: Arguments): Running;
+  /** In a home directory of its own, unless the caller keeps one. */
+  start(command: string, options: Arguments, home?: string): Running;
   run(command: string, options: Arguments): Promise<Report>;
 }
 
@@ -151,8 +152,8 @@ export function aliOnsClient(): Client {
 
 /** Clients keep logs and broadcast offsets in the home directory: each run gets one of its own. */
 function programs(commandIn: (home: string) => Command): Client {
-  const start = (command: string, options: Arguments): Running => {
-    const home = mkdtempSync(join(tmpdir(), 'hangar-client-'));
+  const start = (command: string, options: Arguments, kept?: string): Running => {
+    const home = kept ?? mkdtempSync(join(tmpdir(), 'hangar-client-'));
     const base = commandIn(home);
     const pairs = Object.entries(options).map(([key, value]) => `${key}=${value}`);
     const child = startProgram({
@@ -160,7 +161,9 @@ function programs(commandIn: (home: string) => Command): Client {
       name: `${base.name} ${command} ${pairs.join(' ')}`,
       args: [...base.args, command, ...pairs],
     });
-    return new Running(child, () => rmSync(home, { recursive: true, force: true }));
+    return new Running(child, () => {
+      if (kept === undefined) rmSync(home, { recursive: true, force: true });
+    });
   };
   return { name: commandIn('').name, start, run: (command, options) => start(command, options).report() };
 }

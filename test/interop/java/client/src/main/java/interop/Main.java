@@ -11,7 +11,7 @@ public final class Main {
 
     public static void main(String[] args) {
         if (args.length == 0) {
-            System.err.println("usage: Main produce|push|pull|lite|offsets|transaction|request|query|rebalance key=value ...");
+            System.err.println("usage: Main produce|push|pull|lite|offsets|transaction|request|query|rebalance|soak-produce|soak-consume key=value ...");
             System.exit(64);
         }
         try {
@@ -36,6 +36,8 @@ public final class Main {
             case "request" -> RequestReply.run(options, report);
             case "query" -> Queries.run(options, report);
             case "rebalance" -> Rebalance.run(options, report);
+            case "soak-produce" -> SoakProduce.run(options, report);
+            case "soak-consume" -> SoakConsume.run(options, report);
             default -> throw new IllegalArgumentException("unknown command " + command);
         }
         options.refuseUnused();

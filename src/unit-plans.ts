@@ -97,6 +97,7 @@ function brokerUnit(environment: ClusterEnvironment, index: number): UnitPlan {
     front,
     broker: own.actor,
     window: windows[index],
+    localMaster: own.master === undefined ? undefined : plan.brokers[own.master]!.ha,
     waitsForMaster: own.master !== undefined,
   }));
   const broker = actorPlan(

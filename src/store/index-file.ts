@@ -34,6 +34,22 @@ const DENSE_KEYS = 8;
 const PIECE_BYTES = 3_200 * INDEX_ENTRY.bytes;
 const SECONDS_MAX = 0x7fff_ffff;
 
+/** A chain is walked from its newest entry. */
+export const NEWEST = -1;
+
+/** Which messages are wanted: those with a key, stored in [begin, end] (ms), at most `max`. */
+export interface KeyQuestion {
+  /** Of `topic#key`, not negative. */
+  readonly keyHash: number;
+  readonly begin: number;
+  readonly end: number;
+  readonly max: number;
+  /** Commit log offsets found so far, newest first. */
+  readonly offsets: number[];
+  /** Reads from the disk until the search pauses. */
+  readsLeft: number;
+}
+
 /** Read into within one call; shared by all files of the thread. */
 const region = new Uint8Array(REGION_BYTES);
 const regionView = new DataView(region.buffer);
@@ -140,29 +156,22 @@ export class IndexFile {
     );
   }
 
-  /** Adds to `offsets` the commit log offsets of a key, newest first, until there are `max`. Throws DiskError. */
-  query(keyHash: number, begin: number, end: number, max: number, offsets: number[]): void {
-    if (offsets.length >= max) return;
-    const slot = keyHash % this.sizes.slots;
-    this.files.use(this.file).read(small, 0, SLOT_BYTES, slotAt(slot));
-    let entry = smallView.getInt32(0);
-    for (const batch of [this.filling, this.applying]) {
-      if (batch === undefined) continue;
-      for (let key = batch.findSlot(slot, batch.count); key >= 0; key = batch.findSlot(slot, key)) {
-        small.set(batch.bytes.subarray(key * INDEX_ENTRY.bytes, (key + 1) * INDEX_ENTRY.bytes));
-        if (!this.visit(keyHash, begin, end, max, offsets)) return;
-        // The slot in the file leads into the batch already: go on from where the batch's oldest entry leads to.
-        if (entry >= batch.firstEntry) entry = Math.min(entry, batch.previousOf(key));
-      }
-    }
-    while (entry > 0 && entry < this.appliedEntries) {
+  /**
+   * Adds to the question's offsets those of its key, newest first, until it has enough or no reads are left. `from`: where
+   * an earlier call stopped. Answers where the next one goes on, 0 at the end. Throws DiskError.
+   */
+  query(question: KeyQuestion, from: number): number {
+    let entry = from === NEWEST ? this.queryBatches(question) : from;
+    for (; question.readsLeft > 0; question.readsLeft--) {
+      if (entry <= 0 || entry >= this.appliedEntries) return 0;
       const got = this.files.use(this.file).read(small, 0, INDEX_ENTRY.bytes, entryAt(this.sizes, entry));
       invariant(got === INDEX_ENTRY.bytes, 'an index file has its full size', this.path, entry);
-      if (!this.visit(keyHash, begin, end, max, offsets)) return;
+      if (!this.visit(question)) return 0;
       const previous = smallView.getInt32(INDEX_ENTRY.previous);
-      if (previous >= entry) return;
+      if (previous >= entry) return 0;
       entry = previous;
     }
+    return entry;
   }
 
   /** A small piece of the work of a flush; false when nothing was left to do. */
@@ -209,8 +218,26 @@ export class IndexFile {
     file.write(small, 0, HEADER_BYTES, 0);
   }
 
+  /** What waits in memory; answers the newest entry of the chain that is in the file, 0 when the walk is over. */
+  private queryBatches(question: KeyQuestion): number {
+    const slot = question.keyHash % this.sizes.slots;
+    question.readsLeft--;
+    this.files.use(this.file).read(small, 0, SLOT_BYTES, slotAt(slot));
+    let entry = smallView.getInt32(0);
+    for (const batch of [this.filling, this.applying]) {
+      if (batch === undefined) continue;
+      for (let key = batch.findSlot(slot, batch.count); key >= 0; key = batch.findSlot(slot, key)) {
+        small.set(batch.bytes.subarray(key * INDEX_ENTRY.bytes, (key + 1) * INDEX_ENTRY.bytes));
+        if (!this.visit(question)) return 0;
+        // The slot in the file leads into the batch already: go on from where the batch's oldest entry leads to.
+        if (entry >= batch.firstEntry) entry = Math.min(entry, batch.previousOf(key));
+      }
+    }
+    return entry;
+  }
+
   /** Looks at the entry in `small`; false when the walk is over. */
-  private visit(keyHash: number, begin: number, end: number, max: number, offsets: number[]): boolean {
+  private visit({ keyHash, begin, end, max, offsets }: KeyQuestion): boolean {
     const seconds = smallView.getInt32(INDEX_ENTRY.seconds);
     if (seconds < 0) return false;
     const time = this.header.beginTimestamp + seconds * MS_PER_SECOND;

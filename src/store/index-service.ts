@@ -14,6 +14,7 @@ import type { FileCache } from './file-cache.js';
 import { IndexFile } from './index-file.js';
 import type { IndexSizes } from './index-layout.js';
 import { repairIndexFile } from './index-repair.js';
+import { KeySearch } from './key-search.js';
 
 export interface IndexOptions extends IndexSizes {
   readonly directory: string;
@@ -106,15 +107,9 @@ export class IndexService {
     file.put(keyHash, commitLogOffset, storeTimestamp);
   }
 
-  /** Commit log offsets of messages with that key, stored in [begin, end], at most `max`, newest first. Throws DiskError. */
-  query(keyHash: number, begin: number, end: number, max: number): number[] {
-    const offsets: number[] = [];
-    for (let at = this.indexFiles.length - 1; at >= 0 && offsets.length < max; at--) {
-      const file = this.indexFiles[at]!;
-      if (file.overlaps(begin, end)) file.query(keyHash, begin, end, max, offsets);
-      if (file.header.beginTimestamp < begin) break;
-    }
-    return offsets;
+  /** Commit log offsets of messages with that key, stored in [begin, end] (ms), at most `max`. */
+  search(keyHash: number, begin: number, end: number, max: number): KeySearch {
+    return new KeySearch(this.indexFiles, { keyHash, begin, end, max, offsets: [], readsLeft: 0 });
   }
 
   /**

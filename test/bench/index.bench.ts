@@ -52,7 +52,7 @@ function written(): void {
     const queries = 2_000;
     const queryStart = performance.now();
     let found = 0;
-    for (let n = 0; n < queries; n++) found += index.query(hashes[n * 7]!, 0, 2e12, 32).length;
+    for (let n = 0; n < queries; n++) found += index.search(hashes[n * 7]!, 0, 2e12, 32).finish().length;
     const queryUs = ((performance.now() - queryStart) * 1_000) / queries;
     console.log(`query                        ${queryUs.toFixed(1)} µs, ${(found / queries).toFixed(1)} found`);
     index.discard();

@@ -39,6 +39,7 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
     'no more than the bound',
   ],
   'open files of consume queues and index': ['bounds/store', 'open files of consume queues and index:'],
+  'searches for a key that very many messages have': ['actors/broker/key-searches', 'too many at a time are refused'],
   'calls to other servers': ['bounds/broker', 'calls to other servers:'],
   'log that was sent to a slave of another process and not acknowledged': [
     'actors/ha/master-side',

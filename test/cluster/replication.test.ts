@@ -1,5 +1,5 @@
 /** A slave in the same process: what SYNC_MASTER promises, and logs that are the same byte for byte whoever restarts. */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -34,8 +34,8 @@ function pair(role: string, more: ConfigValues = {}): string {
   });
 }
 
-function send(address: string, properties = ''): Promise<Answer> {
-  return withClient(address, (client) => client.call(Code.SEND, sendFields(TOPIC, 0, properties), Buffer.from('x')));
+function send(address: string, properties = '', body = 'x'): Promise<Answer> {
+  return withClient(address, (client) => client.call(Code.SEND, sendFields(TOPIC, 0, properties), Buffer.from(body)));
 }
 
 async function maxOffsets(address: string): Promise<string[]> {
@@ -192,6 +192,15 @@ restarts('a new slave copies all that its master has before it counts as ready',
   assertSameLogs(store);
 });
 
+async function startFailure(store: string): Promise<StartError> {
+  const failure = await within(RECOVERY_MS, 'the end of the start', embed(pair('ASYNC_MASTER'), store)).then(
+    ({ cluster }) => cluster.abandon(),
+    (error: Error) => error,
+  );
+  assert.instance(failure, StartError);
+  return failure as StartError;
+}
+
 restarts('a slave whose master lost its store is refused, and the start says so', async () => {
   const store = temporaryDirectory();
   await run(pair('ASYNC_MASTER'), store, async (one) => {
@@ -199,15 +208,33 @@ restarts('a slave whose master lost its store is refused, and the start says so'
     await caughtUp(one);
   });
   rmSync(join(store, 'broker-a'), { recursive: true });
-  const failure = await within(RECOVERY_MS, 'the end of the start', embed(pair('ASYNC_MASTER'), store)).then(
-    ({ cluster }) => cluster.abandon(),
-    (error: Error) => error,
-  );
-  assert.instance(failure, StartError);
   assert.match(
-    failure!.message,
+    (await startFailure(store)).message,
     /^broker-a-s: refused by its master: the slave's log ends at \d+, behind its master's end 0: .* move the slave's store away/,
   );
+});
+
+restarts("a slave whose log has parted from its master's is refused, though both are equally long", async () => {
+  const alone = configDirectory({
+    'namesrv-a': { listenPort: 9876 },
+    'broker-a': masterValues('broker-a', 10911),
+  });
+  const [store, other] = [temporaryDirectory(), temporaryDirectory()];
+  for (const [directory, body] of [
+    [store, 'this'],
+    [other, 'that'],
+  ] as const) {
+    await run(alone, directory, async ({ cluster }) => {
+      for (const text of ['both', body]) assert.is((await send(cluster.addressOf('broker-a'), '', text)).code, 0);
+    });
+  }
+  cpSync(join(other, 'broker-a'), join(store, 'broker-a-s'), { recursive: true });
+  const before = logOf(store, 'broker-a-s');
+  assert.match(
+    (await startFailure(store)).message,
+    /^broker-a-s: the message at \d+ is not the master's: the logs have parted; move the slave's store away/,
+  );
+  assert.ok(logOf(store, 'broker-a-s').equals(before), 'it is as it was');
 });
 
 restarts.run();

@@ -391,7 +391,7 @@ class Campaign {
       if (!entersIndex(sysFlag)) continue;
       const key = properties.slice('UNIQ_KEY\u0001'.length, properties.indexOf('\u0002'));
       for (const one of [key, `${key}a`, `${key}b`]) {
-        const found = index.query(indexKeyHashOf(topic, one), 0, Number.MAX_SAFE_INTEGER, 100);
+        const found = index.search(indexKeyHashOf(topic, one), 0, Number.MAX_SAFE_INTEGER, 100).finish();
         // Perhaps twice, as in Apache's: the message with which an index file became full is indexed again.
         assert.ok(found.includes(physicalOffset), `${what}: ${one} of ${physicalOffset} is not found`);
       }

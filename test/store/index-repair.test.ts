@@ -5,7 +5,7 @@ import type { Disk } from '../../src/base/disk.js';
 import { indexKeyHashOf } from '../../src/message/java-hash.js';
 import { Checkpoint } from '../../src/store/checkpoint.js';
 import { FileCache } from '../../src/store/file-cache.js';
-import { IndexFile } from '../../src/store/index-file.js';
+import { IndexFile, NEWEST } from '../../src/store/index-file.js';
 import { IndexService } from '../../src/store/index-service.js';
 import { repairIndexFile } from '../../src/store/index-repair.js';
 import { removeAbortFile } from '../../src/store/recovery.js';
@@ -28,7 +28,8 @@ function offsetsOf(disk: Disk, keys: number): number[] {
   const file = new IndexFile(new FileCache(disk), PATH, SIZES);
   return Array.from({ length: keys }, (_, n) => {
     const offsets: number[] = [];
-    file.query(n * 31, 0, Number.MAX_SAFE_INTEGER, 10, offsets);
+    const question = { keyHash: n * 31, begin: 0, end: Number.MAX_SAFE_INTEGER, max: 10, offsets, readsLeft: 1_000 };
+    assert.is(file.query(question, NEWEST), 0);
     assert.ok(offsets.length <= 1, `key ${n} is found once`);
     return offsets[0] ?? -1;
   });
@@ -129,7 +130,7 @@ function assertAllFound(disk: Disk, offsets: readonly number[], what: string): v
     onFileSynced: () => {},
   });
   for (const [i, offset] of offsets.entries()) {
-    const found = service.query(indexKeyHashOf('orders', `U${i}`), 0, START_MS + 1_000, 10);
+    const found = service.search(indexKeyHashOf('orders', `U${i}`), 0, START_MS + 1_000, 10).finish();
     assert.ok(found.includes(offset), `${what}: key U${i}`);
   }
 }

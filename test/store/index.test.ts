@@ -53,10 +53,10 @@ service('finds a message by key, newest first, in the time asked for', () => {
   const { index } = open(disk, { entries: 100 });
   put(index, 0, 30, (n) => n % 3);
   for (const state of ['waiting', 'in the file']) {
-    assert.equal(index.query(1, 0, FOREVER, 64).length, 10, state);
-    assert.equal(index.query(1, 0, FOREVER, 3), [3_800, 3_500, 3_200], state);
-    assert.equal(index.query(1, START_MS + 7_000, START_MS + 13_000, 64), [2_300, 2_000, 1_700], state);
-    assert.equal(index.query(5, 0, FOREVER, 64), [], state);
+    assert.equal(index.search(1, 0, FOREVER, 64).finish().length, 10, state);
+    assert.equal(index.search(1, 0, FOREVER, 3).finish(), [3_800, 3_500, 3_200], state);
+    assert.equal(index.search(1, START_MS + 7_000, START_MS + 13_000, 64).finish(), [2_300, 2_000, 1_700], state);
+    assert.equal(index.search(5, 0, FOREVER, 64).finish(), [], state);
     index.flush();
     assert.is(index.pendingKeys, 0);
   }
@@ -75,7 +75,7 @@ service('an entry that leads nowhere is passed over', () => {
   put(index, 0, 3, () => 7);
   index.flush();
   overwrite(disk, entryAt({ slots: 50, entries: 100 }, 2) + INDEX_ENTRY.commitLogOffset, Buffer.alloc(8, 0x71));
-  assert.equal(open(disk, { entries: 100 }).index.query(7, 0, FOREVER, 64), [1_200, 1_000]);
+  assert.equal(open(disk, { entries: 100 }).index.search(7, 0, FOREVER, 64).finish(), [1_200, 1_000]);
 });
 
 service('keys of one slot do not hide each other', () => {
@@ -84,7 +84,7 @@ service('keys of one slot do not hide each other', () => {
   put(index, 0, 30);
   index.flush();
   put(index, 30, 60);
-  for (let n = 0; n < 60; n++) assert.equal(index.query(n, 0, FOREVER, 64), [1_000 + 100 * n]);
+  for (let n = 0; n < 60; n++) assert.equal(index.search(n, 0, FOREVER, 64).finish(), [1_000 + 100 * n]);
 });
 
 service('a full file is followed by another, and both answer', () => {
@@ -95,16 +95,38 @@ service('a full file is followed by another, and both answer', () => {
   const first = disk.stat(`${DIRECTORY}/${disk.list(DIRECTORY)[0]}`)!;
   assert.is(first.bytes, indexFileBytes({ slots: 50, entries: 11 }));
   assert.equal(
-    index.query(7, 0, FOREVER, 64),
+    index.search(7, 0, FOREVER, 64).finish(),
     Array.from({ length: 25 }, (_, n) => 3_400 - 100 * n),
   );
-  assert.equal(index.query(7, START_MS, START_MS + 4_000, 64), [1_400, 1_300, 1_200, 1_100, 1_000]);
+  assert.equal(index.search(7, START_MS, START_MS + 4_000, 64).finish(), [1_400, 1_300, 1_200, 1_100, 1_000]);
   assert.is(synced.length, 0);
   advance(10);
   assert.equal(synced, [
     [START_MS + 9_000, undefined],
     [START_MS + 19_000, undefined],
   ]);
+});
+
+service('a search in pieces: other keys come and old files go meanwhile', () => {
+  const { disk } = simulatedDisk();
+  const { index } = open(disk);
+  put(index, 0, 25, () => 7);
+  index.flush();
+  const search = index.search(7, 0, FOREVER, 64);
+  assert.is(search.step(4), false);
+  const newest = search.offsets.length;
+  assert.ok(newest > 0 && newest <= 5, String(newest));
+  put(index, 25, 45, () => 7);
+  index.flush();
+  assert.is(index.deleteBefore(2_000), 1);
+  let pieces = 1;
+  for (; !search.step(4); pieces++) assert.ok(pieces < 20);
+  assert.ok(pieces > 3, 'no more than four reads a piece');
+  assert.equal(
+    search.offsets,
+    Array.from({ length: 15 }, (_, n) => 3_400 - 100 * n),
+    'all that was there at the beginning and still is',
+  );
 });
 
 service('files are named after local time, in order even when the clock goes back', () => {
@@ -127,7 +149,7 @@ service('messages in front of the one indexed last are skipped, its own further 
   put(index, 0, 9);
   assert.is(index.pendingKeys, 10);
   index.put(99, 1_900, START_MS + 9_000);
-  assert.equal(index.query(99, 0, FOREVER, 64), [1_900]);
+  assert.equal(index.search(99, 0, FOREVER, 64).finish(), [1_900]);
 });
 
 service('is read again after a clean stop', () => {
@@ -143,7 +165,7 @@ service('is read again after a clean stop', () => {
   put(index, 20, 24);
   assert.is(index.pendingKeys, 0);
   put(index, 25, 30);
-  for (let n = 0; n < 30; n++) assert.equal(index.query(n, 0, FOREVER, 64), [1_000 + 100 * n]);
+  for (let n = 0; n < 30; n++) assert.equal(index.search(n, 0, FOREVER, 64).finish(), [1_000 + 100 * n]);
 });
 
 service('after a crash, files that were not full and synced go, and empty ones', () => {
@@ -162,7 +184,7 @@ service('after a crash, files that were not full and synced go, and empty ones',
   assert.is(index.endPhysicalOffset, 2_900);
   put(index, 0, 19);
   put(index, 20, 25);
-  for (let n = 0; n < 25; n++) assert.equal(index.query(n, 0, FOREVER, 64), [1_000 + 100 * n]);
+  for (let n = 0; n < 25; n++) assert.equal(index.search(n, 0, FOREVER, 64).finish(), [1_000 + 100 * n]);
   index.dropUnsafe(0);
   assert.is(index.fileCount, 0);
   assert.is(index.endPhysicalOffset, 0);
@@ -200,7 +222,7 @@ service('leading files go with their messages, the last one stays', () => {
   assert.is(index.fileCount, 1);
   assert.is(disk.list(DIRECTORY).length, 1);
   put(index, 25, 28);
-  assert.equal(index.query(27, 0, FOREVER, 64), [3_700]);
+  assert.equal(index.search(27, 0, FOREVER, 64).finish(), [3_700]);
 });
 
 service('files of other sizes are refused with the remedy, other names left alone', () => {
@@ -239,7 +261,7 @@ service('what was reported as synced survives every power loss', () => {
     index.dropUnsafe(safe);
     assert.is(index.endTimestamp, safe, `SEED=${seed}`);
     for (let n = 0; START_MS + 1_000 * n <= safe; n++) {
-      assert.equal(index.query(n, 0, FOREVER, 64), [1_000 + 100 * n], `SEED=${seed}`);
+      assert.equal(index.search(n, 0, FOREVER, 64).finish(), [1_000 + 100 * n], `SEED=${seed}`);
     }
   }
 });
@@ -280,8 +302,8 @@ service('a chain that leads forward, as damage may leave it, ends the walk', () 
   bytes.writeInt32BE(8, entryAt({ slots: 1, entries: 100 }, 5) + INDEX_ENTRY.previous);
   disk.writeFile(path, bytes);
   const { index } = open(disk, { slots: 1, entries: 100 });
-  assert.equal(index.query(6, 0, FOREVER, 64), [1_600]);
-  assert.equal(index.query(2, 0, FOREVER, 64), []);
+  assert.equal(index.search(6, 0, FOREVER, 64).finish(), [1_600]);
+  assert.equal(index.search(2, 0, FOREVER, 64).finish(), []);
 });
 
 service('two batches are all it holds, and nothing once they are in the file', () => {
@@ -298,12 +320,24 @@ service('two batches are all it holds, and nothing once they are in the file', (
     assert.ok(most > BATCH_KEYS_MAX && most <= 2 * BATCH_KEYS_MAX, `${most}`);
     assert.ok(index.pendingKeys > 0);
     for (let n = 0; n < 4 * BATCH_KEYS_MAX; n += 997) {
-      assert.ok(index.query(hashOf(n), 0, FOREVER, 64).includes(1_000 + 100 * n), `key ${n}`);
+      assert.ok(
+        index
+          .search(hashOf(n), 0, FOREVER, 64)
+          .finish()
+          .includes(1_000 + 100 * n),
+        `key ${n}`,
+      );
     }
     index.flush();
     assert.is(index.pendingKeys, 0);
     for (let n = 0; n < 4 * BATCH_KEYS_MAX; n += 997) {
-      assert.ok(index.query(hashOf(n), 0, FOREVER, 64).includes(1_000 + 100 * n), `key ${n}`);
+      assert.ok(
+        index
+          .search(hashOf(n), 0, FOREVER, 64)
+          .finish()
+          .includes(1_000 + 100 * n),
+        `key ${n}`,
+      );
     }
     index.discard();
   } finally {
@@ -461,7 +495,11 @@ function randomRun(seed: number, steps: number, onRealDisk: boolean): void {
         const end = random.pick([FOREVER, begin + random.below(1_000_000)]);
         const max = random.pick([1, 5, 64]);
         insist(() => {
-          assert.equal(index.query(hash, begin, end, max), model.query(hash, begin, end, max), `step ${step}`);
+          assert.equal(
+            index.search(hash, begin, end, max).finish(),
+            model.query(hash, begin, end, max),
+            `step ${step}`,
+          );
         });
       }
     }

@@ -538,7 +538,8 @@ rest('an index file that is safe but knows messages that the log has lost is bui
   assert.is(recovered.endOffset, offsets[40]);
   const index = openIndex(disk);
   assert.is(index.endPhysicalOffset, offsets[39]);
-  const find = (i: number): number[] => index.query(indexKeyHashOf('orders', `U${i}`), 0, START_MS + 1000, 10);
+  const find = (i: number): readonly number[] =>
+    index.search(indexKeyHashOf('orders', `U${i}`), 0, START_MS + 1000, 10).finish();
   for (let i = 0; i < 40; i++) assert.ok(find(i).includes(offsets[i]!), `key U${i}`);
   assert.equal(find(45), []);
 });

@@ -42,6 +42,7 @@ import { startTopics } from './tables/create-topic.js';
 import { checkDisk } from './store/disk-check.js';
 import { Dispatcher } from './store/dispatcher.js';
 import { EntryQueries } from './lookups/entry-queries.js';
+import { KeySearches } from './lookups/key-searches.js';
 import { FilterTable } from './tables/filter-table.js';
 import { FlushGroups } from './sends/flush-groups.js';
 import { FlushMarks } from './store/flush-marks.js';
@@ -247,6 +248,7 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     connections: new Map(),
     offsetSearches: new OffsetSearches(),
     entryQueries: new EntryQueries(),
+    keySearches: new KeySearches(context),
     written: new WaitingAnswers(),
     waiting: new WaitingAnswers(),
     remote,

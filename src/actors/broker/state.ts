@@ -22,6 +22,7 @@ import type { FlushGroups } from './sends/flush-groups.js';
 import type { FlushMarks } from './store/flush-marks.js';
 import type { GroupTable } from './tables/group-table.js';
 import type { ItemStatistics } from './statistics/item-statistics.js';
+import type { KeySearches } from './lookups/key-searches.js';
 import type { OffsetSearches } from './lookups/offset-searches.js';
 import type { OffsetTable } from './tables/offset-table.js';
 import type { BrokerOptions } from './options.js';
@@ -119,6 +120,7 @@ export interface BrokerState {
   readonly offsetSearches: OffsetSearches;
   /** And for the entries of consume queues, for tools. */
   readonly entryQueries: EntryQueries;
+  readonly keySearches: KeySearches;
 
   // ---- answers
   /** Wait for the file write only. */

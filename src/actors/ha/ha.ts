@@ -10,6 +10,7 @@ import { frontMessages } from '../front/messages.js';
 import { MasterSide } from './master-side.js';
 import { haMessages } from './messages.js';
 import { type HaOptions, type StreamSettings, streamSettings } from './options.js';
+import { Refusals } from './refusals.js';
 import { SlaveSide } from './slave-side.js';
 
 type Message<K extends keyof typeof haMessages> = MessageOf<typeof haMessages, K>;
@@ -20,6 +21,7 @@ interface HaState {
   readonly stream: StreamSettings;
   readonly master: MasterSide | undefined;
   readonly slave: SlaveSide | undefined;
+  readonly refusals: Refusals;
 }
 
 const TICK_MS = 500;
@@ -64,6 +66,7 @@ function start(context: Context, options: HaOptions): HaState {
     stream,
     master: isSlave ? undefined : new MasterSide(context, options, stream),
     slave: isSlave ? new SlaveSide(context, options, stream) : undefined,
+    refusals: new Refusals(),
   };
   context.after(TICK_MS, function tick(): void {
     state.master?.tick();
@@ -84,11 +87,12 @@ function onSettings({ stream }: HaState, { heartbeatMs, housekeepingMs, batchByt
   stream.batchBytes = batchBytes;
 }
 
-function onOpened({ context, options, master }: HaState, m: Message<'opened'>): void {
+function onOpened({ context, options, master, refusals }: HaState, m: Message<'opened'>): void {
   const { remoteAddress, remotePort } = m.value;
   const remote = `${remoteAddress}:${remotePort}`;
   if (master !== undefined) return master.opened(m.connection, remote);
-  context.log.warn('a slave was sent away: this broker is a slave itself', { slave: remote });
+  const why = 'a slave was sent away: this broker is a slave itself';
+  if (refusals.isNew(remote, why)) context.log.warn(why, { slave: remote });
   context.send(options.front, frontMessages.close, { connection: m.connection });
 }
 

@@ -14,7 +14,8 @@ import { joinProblem, StreamSlaves } from './stream-slaves.js';
 /** A slave of this process that follows this master. */
 interface LocalSlave {
   readonly actor: ActorId;
-  acknowledged: number;
+  /** It has compared the logs and says how far it is; before that it counts for nothing. */
+  hasJoined: boolean;
   /** End that it was told last. */
   told: number;
 }
@@ -66,8 +67,8 @@ export class MasterSide {
       this.context.send(this.options.front, frontMessages.close, { connection });
       return;
     }
-    this.local.set(connection, { actor: slave, acknowledged: end, told: this.end });
-    this.raise(end);
+    const hasJoined = this.local.get(connection)?.hasJoined === true;
+    this.local.set(connection, { actor: slave, hasJoined, told: this.end });
     this.context.send(slave, haMessages.localRange, { from, end: this.end });
   }
 
@@ -81,8 +82,15 @@ export class MasterSide {
   localAck(connection: number, end: number): void {
     const slave = this.local.get(connection);
     if (slave === undefined) return;
-    slave.acknowledged = end;
+    slave.hasJoined = true;
     this.raise(end);
+  }
+
+  /** Slaves that follow. */
+  private get count(): number {
+    let { count } = this.streams;
+    for (const { hasJoined } of this.local.values()) if (hasJoined) count++;
+    return count;
   }
 
   // ---- slaves of other processes
@@ -129,7 +137,7 @@ export class MasterSide {
       this.context.send(slave.actor, haMessages.localRange, { from: -1, end: this.end });
     }
     if (this.streams.feed(this.end)) this.feedAgain();
-    const slaves = this.local.size + this.streams.count;
+    const slaves = this.count;
     if (slaves === this.toldSlaves && this.acknowledged === this.toldOffset) return;
     this.toldSlaves = slaves;
     this.toldOffset = this.acknowledged;

@@ -11,6 +11,8 @@ export interface HaOptions {
   readonly broker: ActorId;
   /** The own log's window: of a master. */
   readonly window: RingMemory | undefined;
+  /** HA actor of the master in the same process: of a slave that has one. It follows that one and no other. */
+  readonly localMaster: ActorId | undefined;
   /** A slave counts as ready only when it has everything that its master had when it connected. */
   readonly waitsForMaster: boolean;
 }

@@ -100,11 +100,17 @@ export class SlaveSide {
     this.connection = connection;
     this.master = peerActor;
     this.masterConnection = peerConnection;
+    const { localMaster } = this.options;
     if (peerActor >= 0) {
+      if (peerActor !== localMaster)
+        return this.refuseLocal(`${this.masterAddress} is not where its master replicates`);
       this.link = 'local';
       this.context.send(peerActor, haMessages.localHello, { connection: peerConnection, end: this.end });
       return;
     }
+    // The broker reads the window of the master in this process: the log of another one would be mixed with it.
+    if (localMaster !== undefined)
+      return this.dropBecause('its master is in this process and not there: leave haMasterAddress out');
     this.link = 'checking';
     this.context.send(this.options.broker, brokerMessages.checkMaster, { connection });
   }
@@ -144,7 +150,6 @@ export class SlaveSide {
       this.readyAt = end;
     }
     this.context.send(this.options.broker, brokerMessages.follow, { from, end });
-    this.becomeReady();
   }
 
   /** The master's log begins behind the own end now: it says where. */
@@ -159,6 +164,12 @@ export class SlaveSide {
     // Waiting helps nobody: the start fails, and a slave that came back from a crash stays down.
     if (!this.isReady) this.context.fail(new StartError(`${this.options.role}: ${text}`));
     else this.context.log.error(text);
+  }
+
+  /** The master of this process is none for this slave. */
+  private refuseLocal(why: string): void {
+    if (this.isReady) return this.dropBecause(why);
+    this.context.fail(new StartError(`${this.options.role}: ${why}`));
   }
 
   private becomeReady(): void {
@@ -233,9 +244,13 @@ export class SlaveSide {
     this.next += count;
   }
 
-  /** The broker could not append: what is under way is lost, and asked for again by the next connection. */
+  /**
+   * The broker could not append: what is under way is lost, and asked for again by the next connection. Or its log is not
+   * the beginning of that of the master in this process.
+   */
   appendFailed(why: string): void {
     if (this.link === 'stream') this.dropBecause(why);
+    else if (this.link === 'local') this.refuseLocal(why);
   }
 
   /** Heartbeats, and the end of a connection that is silent; to be called about once a second. */
@@ -244,8 +259,11 @@ export class SlaveSide {
     const { heartbeatMs, housekeepingMs } = this.stream;
     const now = this.context.clock.monotonic();
     const silentMs = now - this.lastReadMs;
-    if (silentMs > housekeepingMs) this.dropBecause('the master has said nothing for too long');
-    else if (now - this.lastWriteMs >= heartbeatMs) this.report(now);
+    if (silentMs > housekeepingMs) {
+      this.dropBecause('the master has said nothing for too long');
+      // It may be there, and only the connection is not.
+      this.redialMs = FIRST_REDIAL_MS;
+    } else if (now - this.lastWriteMs >= heartbeatMs) this.report(now);
   }
 
   // ---- both
@@ -253,6 +271,7 @@ export class SlaveSide {
   appended(end: number): void {
     this.end = end;
     if (this.link === 'local') {
+      this.lastProblem = '';
       this.context.send(this.master, haMessages.localAck, { connection: this.masterConnection, end });
     } else if (this.link === 'stream' && end > this.reported) {
       this.redialMs = FIRST_REDIAL_MS;

@@ -152,6 +152,7 @@ reading('a file that a crash left empty, cut off or away is taken from its backu
     const files = { 'consumerOffset.json.bak': good, ...(main === undefined ? {} : { 'consumerOffset.json': main }) };
     const broker = withFiles(files).start();
     assert.is(broker.state.offsets.get('G', 'T', 0), 7);
+    assert.ok(broker.logged.some((line) => /^warn .*consumerOffset\.json .*its backup is used instead/.test(line)));
     commit(broker, 8);
     broker.stop();
     // The good backup was not replaced by the bad file.

@@ -40,8 +40,9 @@ interface NameServer {
   /** Something changed while a registration was under way. */
   again: boolean;
   isFailing: boolean;
-  /** What it says of the master; undefined while it knows of none. */
+  /** What it says of the master and its replication port; undefined while it knows of none. */
   masterAddr: string | undefined;
+  haServerAddr: string | undefined;
   retry: Timer | undefined;
   /** Called when the next registration has ended, well or not. */
   waiting: (() => void)[];
@@ -99,6 +100,7 @@ export class Registration {
       again: false,
       isFailing: false,
       masterAddr: undefined,
+      haServerAddr: undefined,
       retry: undefined,
       waiting: [],
       waitingForAnswer: [],
@@ -121,6 +123,11 @@ export class Registration {
         if (nameServer.sent === undefined || !isSameVersion(nameServer.sent, version)) this.register(nameServer);
       }
     });
+  }
+
+  /** The master does not answer where the name servers say that it is: it may be elsewhere since. */
+  lookForMaster(): void {
+    if (this.state !== undefined) this.registerAll();
   }
 
   /** Calls `done` when every name server has answered a registration with the table as it is now, or has failed to. */
@@ -269,11 +276,15 @@ export class Registration {
       if (nameServer === this.nameServers[0] && body.length > 0) this.useOrderTopics(state, body);
       return;
     }
-    const haServerAddr = command.ext.get('haServerAddr');
+    nameServer.haServerAddr = command.ext.get('haServerAddr');
     nameServer.masterAddr = command.ext.get('masterAddr');
-    this.masterAddr = this.nameServers.find(({ masterAddr }) => masterAddr !== undefined)?.masterAddr;
+    // Both from one name server: two may know different masters, and the one that is asked must be the one that is followed.
+    const knowing = this.nameServers.find(({ masterAddr }) => masterAddr !== undefined);
+    const haServerAddr = knowing?.haServerAddr;
+    this.masterAddr = knowing?.masterAddr;
     if (this.masterAddr === undefined) {
       this.registerLater(nameServer, this.masterRetryMs);
+      if (this.masterRetryMs < RETRY_MS && this.masterRetryMs * 2 >= RETRY_MS) this.tellNoMaster(state);
       this.masterRetryMs = Math.min(RETRY_MS, this.masterRetryMs * 2);
     } else this.masterRetryMs = FIRST_MASTER_RETRY_MS;
     state.slaveSync?.setMaster(this.masterAddr);
@@ -297,6 +308,11 @@ export class Registration {
       isChanged = true;
     }
     if (isChanged) topicsChanged(state);
+  }
+
+  private tellNoMaster({ settings: { brokerName } }: BrokerState): void {
+    const nameServers = this.nameServers.map(({ address }) => address).join(';');
+    this.context.log.warn('no name server knows a master of that name that is alive', { brokerName, nameServers });
   }
 
   private tellHa(address: string): void {

@@ -9,7 +9,7 @@ import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { findRecord } from '../lookups/record-at.js';
 import type { BrokerState } from '../state.js';
-import { fail, OK, on } from './answer.js';
+import { type Answer, answerLater, fail, LATER, OK, on } from './answer.js';
 import { handOn } from './client-calls.js';
 
 /** Of messages found by key: a client closes the connection at a frame of 16 MiB. */
@@ -23,17 +23,16 @@ export const queryProcessors = [
       : { ...OK, body: message };
   }),
 
-  on(requests.queryMessage, (state, { topic, key, maxNum, beginTimestamp, endTimestamp, isUniqueKey }) => {
+  on(requests.queryMessage, (state, { topic, key, maxNum, beginTimestamp, endTimestamp, isUniqueKey }, request) => {
     const { index, settings } = state;
+    if (index === undefined) return found(state, []);
     const wanted = Math.min(isUniqueKey === true ? settings.defaultQueryMaxNum : maxNum, settings.maxMsgsNumBatch);
-    const offsets = index?.query(indexKeyHashOf(topic, key), beginTimestamp, endTimestamp, wanted) ?? [];
-    const ext = encodeHeader(requests.queryMessage.response, {
-      indexLastUpdateTimestamp: index?.endTimestamp ?? 0,
-      indexLastUpdatePhyoffset: index?.endPhysicalOffset ?? 0,
+    const search = index.search(indexKeyHashOf(topic, key), beginTimestamp, endTimestamp, wanted);
+    const answered = answerLater(state, request.connection);
+    const isTaken = state.keySearches.run(search, (error) => {
+      answered(error === undefined ? found(state, search.offsets) : fail(ResponseCode.SYSTEM_ERROR, error.message));
     });
-    const body = messagesAt(state, offsets);
-    if (body.length > 0) return { ...OK, ext, body };
-    return { ...fail(ResponseCode.QUERY_NOT_FOUND, 'can not find message, maybe time range not correct'), ext };
+    return isTaken ? LATER : fail(ResponseCode.SYSTEM_BUSY, 'too many queries at a time: ask again later');
   }),
 
   on(requests.consumeMessageDirectly, (state, { consumerGroup, clientId, msgId }, request) => {
@@ -46,6 +45,17 @@ export const queryProcessors = [
     return handOn(state, request, consumerGroup, clientId, { brokerName: state.settings.brokerName }, message);
   }),
 ] as const;
+
+/** The messages that a search of the index came upon. */
+function found(state: BrokerState, offsets: readonly number[]): Answer {
+  const ext = encodeHeader(requests.queryMessage.response, {
+    indexLastUpdateTimestamp: state.index?.endTimestamp ?? 0,
+    indexLastUpdatePhyoffset: state.index?.endPhysicalOffset ?? 0,
+  });
+  const body = messagesAt(state, offsets);
+  if (body.length > 0) return { ...OK, ext, body };
+  return { ...fail(ResponseCode.QUERY_NOT_FOUND, 'can not find message, maybe time range not correct'), ext };
+}
 
 /** The stored bytes of the message there; undefined when there is none. */
 function messageAt(state: BrokerState, offset: number): Buffer | undefined {

@@ -14,6 +14,7 @@ import type { RecoveredStore } from '../../../store/recovery.js';
 import { MIB } from '../../../base/units.js';
 import { haMessages } from '../../ha/messages.js';
 import { beginAnew } from './begin-anew.js';
+import { partedProblem } from './master-check.js';
 import type { BrokerState } from '../state.js';
 import { noteLog } from '../store/store-health.js';
 import { putKeys } from '../sends/store-message.js';
@@ -23,14 +24,19 @@ import type { BrokerQueue } from '../tables/topic-table.js';
 const CHUNK_BYTES = MIB;
 
 export class Replication {
-  /** How far the master's log may be read. */
+  /** How far the log of the master in this process may be read, and how far it is wanted. */
+  private offered = 0;
   private target = 0;
+  /** The end of the own log is that master's, too: looked at once a connection. */
+  private isJoined = false;
   /** Everything before it was dispatched; behind `log.endOffset` while the last record is half there. */
   private dispatched: number;
   /** Store time of the record dispatched last, ms; 0 before the first. */
   private newestTimestamp = 0;
   /** Of the last whole record in the log of a slave; -1 when there is none. */
   lastRecordOffset: number;
+  /** Of a master whose log could not be compared with the own one. */
+  hasWarned = false;
   private isScheduled = false;
   /** Since the last endOfBatch. */
   private hasAppended = false;
@@ -86,8 +92,49 @@ export class Replication {
       this.dispatched = from;
       this.lastRecordOffset = -1;
     }
-    this.target = end;
+    this.offered = end;
+    if (from >= 0) this.join(broker);
+    this.goOn(broker);
+  }
+
+  /** Appends what is offered, unless the logs have parted or that is not known yet. */
+  private goOn(broker: BrokerState): void {
+    this.target = this.isJoined ? this.offered : 0;
     if (!this.isScheduled) this.advance(broker);
+  }
+
+  /**
+   * A new connection to the master in this process: its log must go on where the own one ends. Acknowledges what is there
+   * already. Looks again later while the disk refuses.
+   */
+  private join(broker: BrokerState): void {
+    const { context, log, options } = this.state;
+    this.isJoined = false;
+    const compare = (): void => {
+      this.isJoined = this.endsAsMaster();
+    };
+    const again = (): void => {
+      this.join(broker);
+      this.goOn(broker);
+    };
+    if (!this.reading(compare, again)) return;
+    if (this.isJoined) context.send(options.ha, haMessages.appended, { end: log.endOffset });
+    else this.appendFailed(partedProblem(this.lastRecordOffset));
+  }
+
+  /** Compares the last record and what there is of the next one. What the master has deleted nobody can compare. */
+  private endsAsMaster(): boolean {
+    const { log } = this.state;
+    const begin = this.lastRecordOffset < 0 ? log.minOffset : this.lastRecordOffset;
+    const own = Buffer.alloc(Math.min(CHUNK_BYTES, log.endOffset - begin));
+    for (let at = begin; at < log.endOffset; at += own.length) {
+      const bytes = Math.min(own.length, log.endOffset - at);
+      // From the own files: the reader of a slave looks into its master's window.
+      const areThere = log.read(at, bytes, own, 0) && this.master!.reader.read(at, bytes, this.chunk, 0);
+      if (!areThere) return true;
+      if (own.compare(this.chunk, 0, bytes, 0, bytes) !== 0) return false;
+    }
+    return true;
   }
 
   /** A piece of the log of a master of another process. */

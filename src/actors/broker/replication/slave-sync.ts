@@ -136,7 +136,10 @@ export class SlaveSync {
     use: (value: T, text: string) => void,
   ): void {
     this.remote.call(address, { code }, NO_BODY, TIMEOUT_MS, (outcome) => {
-      if (outcome instanceof RemoteFailure) return next(`${address}: ${outcome.reason}`);
+      if (outcome instanceof RemoteFailure) {
+        this.state?.registration.lookForMaster();
+        return next(`${address}: ${outcome.reason}`);
+      }
       const { command, body } = outcome;
       if (command.code !== ResponseCode.SUCCESS) {
         return next(`${address} answered ${code} with code ${command.code}, ${command.remark ?? 'no remark'}`);

@@ -62,15 +62,9 @@ export function releaseAnswers(state: BrokerState): void {
 export function expireAnswers(state: BrokerState): void {
   const { log, waiting, settings, context, replicatedOffset } = state;
   if (waiting.isEmpty) return;
-  waiting.expire(
-    context.clock.monotonic(),
-    settings.syncFlushTimeout,
-    settings.slaveTimeout,
-    log.writtenOffset,
-    log.flushedOffset,
-    replicatedOffset,
-    state.release,
-  );
+  const { syncFlushTimeout, slaveTimeout } = settings;
+  waiting.judge(context.clock.monotonic(), syncFlushTimeout, slaveTimeout, log.flushedOffset, replicatedOffset);
+  waiting.release(log.writtenOffset, log.flushedOffset, replicatedOffset, state.release);
 }
 
 /** The file write failed: what waits for it is not acknowledged. A client may send again, as after any failure. */

@@ -443,10 +443,13 @@ function answer(state: BrokerState, connection: Connection, idChars: number, que
     if (settings.brokerRole === 'SYNC_MASTER') {
       const lag = log.endOffset - state.replicatedOffset;
       if (state.connectedSlaves > 0 && lag < settings.haSlaveFallbehindMax) needs |= NEEDS.slave;
-      else code = ResponseCode.SLAVE_NOT_AVAILABLE;
+      else {
+        code = ResponseCode.SLAVE_NOT_AVAILABLE;
+        needs |= NEEDS.hasVerdict;
+      }
     }
   }
-  const queue = needs === NEEDS.nothing ? state.written : state.waiting;
+  const queue = (needs & (NEEDS.flush | NEEDS.slave)) === 0 ? state.written : state.waiting;
   const region = settings.regionId;
   const maxBytes = maxResponseBytes(5, idChars + 2 * INTEGER_FIELD_BYTES + region.length + 8, '', 0);
   const at = queue.claim(maxBytes);

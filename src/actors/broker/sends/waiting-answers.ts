@@ -1,19 +1,30 @@
 /**
  * Answers to sends that wait: for this batch's file write, for the flush (SYNC_FLUSH), for a slave (SYNC_MASTER).
  * One ordered queue a broker of (log end, connection, response frame); everything covered by the written, flushed and
- * replicated offsets leaves at once, a sweep lets the timed-out head go with the code that Apache gives.
+ * replicated offsets leaves at once.
+ *
+ * Both waits run side by side, each with a limit of its own, and an answer leaves when both are over. What was late stays
+ * late, even if it comes while the other wait goes on; the slave's verdict wins.
+ * Source: CommitLog.asyncPutMessage (thenCombine), FlushDiskWatcher.java, HAService.GroupTransferService.
  *
  * Bounded by count and bytes: `isFull` makes new sends fail with SYSTEM_BUSY.
  */
 import { invariant } from '../../../base/invariant.js';
 
-/** What an answer waits for, besides the file write. */
-export const NEEDS = { nothing: 0, flush: 1, slave: 2 } as const;
+/**
+ * What an answer waits for, besides the file write. `hasVerdict`: there is no slave to wait for, and the code in the frame,
+ * which says so, is right whatever becomes of the flush.
+ */
+export const NEEDS = { nothing: 0, flush: 1, slave: 2, hasVerdict: 4 } as const;
+/** In place of a need once its time was up. */
+const LATE = { flush: 8, slave: 16 } as const;
 
 const CAPACITY = 1 << 16;
 const MASK = CAPACITY - 1;
 const FRAMES_BYTES = 32 * 1024 * 1024;
 const FIRST_FRAMES_BYTES = 64 * 1024;
+
+export type AnswerStatus = 'ok' | 'flush timeout' | 'slave timeout';
 
 /** Sends the frame `bytes[start, end)`; unless 'ok' its code is replaced by the one that says what was waited for. */
 export type Release = (
@@ -21,7 +32,7 @@ export type Release = (
   bytes: Buffer,
   start: number,
   end: number,
-  status: 'ok' | 'flush timeout' | 'slave timeout',
+  status: AnswerStatus,
   /** Monotonic ms at which it began to wait. */
   sinceMs: number,
 ) => void;
@@ -35,6 +46,9 @@ export class WaitingAnswers {
   private readonly needs = new Uint8Array(CAPACITY);
   private head = 0;
   private tail = 0;
+  /** Those before it have met their limit for the flush, for a slave. */
+  private flushJudged = 0;
+  private slaveJudged = 0;
   /** Frames lie behind each other; the place starts over whenever nothing waits. */
   buffer = Buffer.alloc(FIRST_FRAMES_BYTES);
   view = new DataView(this.buffer.buffer);
@@ -77,7 +91,7 @@ export class WaitingAnswers {
     this.tail++;
   }
 
-  /** Lets everything go, in order, that the offsets cover. */
+  /** Lets everything go, in order, that the offsets cover and time has judged. */
   release(written: number, flushed: number, replicated: number, send: Release): void {
     while (this.head !== this.tail) {
       const i = this.head & MASK;
@@ -86,30 +100,27 @@ export class WaitingAnswers {
       const needs = this.needs[i]!;
       if ((needs & NEEDS.flush) !== 0 && logEnd > flushed) return;
       if ((needs & NEEDS.slave) !== 0 && logEnd > replicated) return;
-      this.sendHead(i, send, 'ok');
+      this.sendHead(i, send, statusOf(needs));
     }
   }
 
-  /** Lets the head go while it has waited too long; both waits run in parallel, the slave's verdict wins. */
-  expire(
-    nowMs: number,
-    flushTimeoutMs: number,
-    slaveTimeoutMs: number,
-    written: number,
-    flushed: number,
-    replicated: number,
-    send: Release,
-  ): void {
-    while (this.head !== this.tail) {
-      const i = this.head & MASK;
-      const logEnd = this.logEnds[i]!;
+  /** Ends the waits whose time is up; `release` lets go what waits for nothing any more. Called now and then. */
+  judge(nowMs: number, flushTimeoutMs: number, slaveTimeoutMs: number, flushed: number, replicated: number): void {
+    for (let n = Math.max(this.head, this.flushJudged); n !== this.tail; n++) {
+      const i = n & MASK;
+      if (nowMs - this.sinceMs[i]! < flushTimeoutMs) break;
+      this.flushJudged = n + 1;
       const needs = this.needs[i]!;
-      const waitedMs = nowMs - this.sinceMs[i]!;
-      const lacksFlush = (needs & NEEDS.flush) !== 0 && logEnd > flushed;
-      const lacksSlave = (needs & NEEDS.slave) !== 0 && logEnd > replicated;
-      if (logEnd > written || (lacksFlush && waitedMs < flushTimeoutMs)) return;
-      if (lacksSlave && waitedMs < slaveTimeoutMs) return;
-      this.sendHead(i, send, lacksSlave ? 'slave timeout' : lacksFlush ? 'flush timeout' : 'ok');
+      if ((needs & NEEDS.flush) === 0 || this.logEnds[i]! <= flushed) continue;
+      this.needs[i] = (needs & ~NEEDS.flush) | ((needs & NEEDS.hasVerdict) === 0 ? LATE.flush : 0);
+    }
+    for (let n = Math.max(this.head, this.slaveJudged); n !== this.tail; n++) {
+      const i = n & MASK;
+      if (nowMs - this.sinceMs[i]! < slaveTimeoutMs) break;
+      this.slaveJudged = n + 1;
+      const needs = this.needs[i]!;
+      if ((needs & NEEDS.slave) === 0 || this.logEnds[i]! <= replicated) continue;
+      this.needs[i] = (needs & ~NEEDS.slave) | LATE.slave;
     }
   }
 
@@ -122,10 +133,12 @@ export class WaitingAnswers {
       drop(this.connections[i]!, this.buffer, this.frameStarts[i]!, this.frameEnds[i]!);
     }
     this.tail = from;
+    this.flushJudged = Math.min(this.flushJudged, from);
+    this.slaveJudged = Math.min(this.slaveJudged, from);
     this.startOverWhenEmpty();
   }
 
-  private sendHead(i: number, send: Release, status: 'ok' | 'flush timeout' | 'slave timeout'): void {
+  private sendHead(i: number, send: Release, status: AnswerStatus): void {
     send(this.connections[i]!, this.buffer, this.frameStarts[i]!, this.frameEnds[i]!, status, this.sinceMs[i]!);
     this.head++;
     this.startOverWhenEmpty();
@@ -135,6 +148,8 @@ export class WaitingAnswers {
     if (this.head !== this.tail) return;
     this.head = 0;
     this.tail = 0;
+    this.flushJudged = 0;
+    this.slaveJudged = 0;
     this.writeAt = 0;
   }
 
@@ -155,4 +170,9 @@ export class WaitingAnswers {
     this.buffer = target;
     this.view = new DataView(target.buffer, target.byteOffset, target.length);
   }
+}
+
+function statusOf(needs: number): AnswerStatus {
+  if ((needs & LATE.slave) !== 0) return 'slave timeout';
+  return (needs & LATE.flush) !== 0 ? 'flush timeout' : 'ok';
 }

@@ -265,6 +265,8 @@ export class ConfigFiles {
         if (problems.length > 0) {
           disk.rename(path, `${path}.unreadable`);
           log.warn(`${problems[0]}; its backup is used instead, it is kept as ${path}.unreadable`);
+        } else if (candidate !== path) {
+          log.warn(`${path} is missing or empty; its backup is used instead`);
         }
         return { value, text };
       }

@@ -1,11 +1,17 @@
 /**
- * Many seeds of the simulated cluster: `node dist/test/sim/campaign.js [count] [first seed]`. Prints a line for each that
- * fails and a summary; SEED=n with cluster.test.js replays one. The exit code is 1 when any failed.
+ * Many seeds of the simulated cluster: `node dist/test/sim/campaign.js [count] [first seed] [guarantee]`. Prints a line for
+ * each that fails and a summary; SEED=n with cluster.test.js, or guarantees.test.js, replays one. The exit code is 1 when
+ * any failed.
  */
+import { GUARANTEES, type GuaranteeName, runGuarantee } from './guarantees.js';
 import { runCluster } from './run-cluster.js';
 
 const count = Number(process.argv[2] ?? 100);
 const first = Number(process.argv[3] ?? Math.floor(Date.now() / 1000) * 1000);
+const guarantee = process.argv[4];
+if (guarantee !== undefined && !(guarantee in GUARANTEES)) {
+  throw new Error(`no such guarantee: ${guarantee}; there are ${Object.keys(GUARANTEES).join(', ')}`);
+}
 const failures = new Map<string, number[]>();
 const answers = new Map<string, number>();
 let faults = 0;
@@ -14,7 +20,7 @@ let steps = 0;
 const startedMs = performance.now();
 for (let seed = first; seed < first + count; seed++) {
   try {
-    const report = await runCluster(seed);
+    const report = await (guarantee === undefined ? runCluster(seed) : runGuarantee(guarantee as GuaranteeName, seed));
     faults += report.faults.length;
     steps += report.steps;
     for (const [answer, times] of Object.entries(report.answers))

@@ -171,12 +171,13 @@ async function routeProblem(world: World, prober: Prober): Promise<string | unde
 /** Whoever reads a queue from its begin gets what the log says, on master and slave. */
 export async function checkPulls(world: World): Promise<void> {
   const { cluster, ledger } = world;
+  const topics = [...world.topics, ...world.guests.flatMap((guest) => guest.topics)];
   for (const role of ROLES) {
     const queues = queuesOf(readLog(cluster.diskOf(role), ledger.logOf(role)));
     const prober = new Prober(world, role, cluster.settingsOf(role).listenPort);
     for (const messages of queues.values()) {
       const { topic, queueId } = messages[0]!;
-      if (!world.topics.includes(topic)) continue;
+      if (!topics.includes(topic)) continue;
       await world.simulation.runUntil(
         `${role} knows ${topic}`,
         () => brokerState(world, role)?.topics.get(topic)?.config !== undefined,

@@ -3,7 +3,8 @@
  * gets against what it asked for, commits offsets and sends heartbeats.
  */
 import { type Answer, messagesOf, PullFlag, pullFields } from '../support/remoting-client.js';
-import { TAGS, QUEUES } from './producer.js';
+import { heartbeatBody, type Subscription } from './guests/heartbeat.js';
+import { QUEUES } from './producer.js';
 import { masterOf, violated } from './ledger.js';
 import type { Role } from './sim-cluster.js';
 import { queueKey } from './stored.js';
@@ -235,24 +236,10 @@ export class Consumer {
   private heartbeat(client: WireClient): void {
     if (!client.isOpen || this.isLeaving) return;
     const { world, habits, clientId, role } = this;
-    const subscriptionDataSet = world.topics.map((topic) => ({
-      classFilterMode: false,
-      codeSet: TAGS.filter((tag) => tag === habits.subscription).map(javaHash),
-      expressionType: 'TAG',
-      subString: habits.subscription,
-      subVersion: 1,
-      tagsSet: habits.subscription === '*' ? [] : [habits.subscription],
-      topic,
-    }));
-    const consumer = {
-      consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
-      consumeType: 'CONSUME_PASSIVELY',
-      groupName: habits.group,
-      messageModel: 'CLUSTERING',
-      subscriptionDataSet,
-      unitMode: false,
-    };
-    const body = Buffer.from(JSON.stringify({ clientID: clientId, consumerDataSet: [consumer], producerDataSet: [] }));
+    const subscriptions = world.topics.map((topic): Subscription => {
+      return { topic, text: habits.subscription, type: 'TAG', version: 1 };
+    });
+    const body = heartbeatBody(clientId, [{ group: habits.group, subscriptions }]);
     client.call(HEARTBEAT, {}, body, (answer) => {
       if (answer !== undefined && answer.code !== 0)
         violated(`${role}: a heartbeat is answered ${answer.code}: ${answer.remark}`);
@@ -276,11 +263,4 @@ export class Consumer {
       told(answer.code === 0 ? Number(answer.fields.offset) : undefined);
     });
   }
-}
-
-/** String.hashCode. */
-function javaHash(text: string): number {
-  let hash = 0;
-  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
-  return hash;
 }

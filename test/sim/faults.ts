@@ -1,11 +1,11 @@
 /**
  * What goes wrong, by seed: actors crash, threads die or stand still, the process is killed or stopped in order, the
- * disk is slow, connections are stalled and cut. Page caches stay intact (what a power loss leaves is for a disk that
- * is told to lose it: see `Fault` for the place).
+ * disk is slow, connections are stalled and cut. Page caches stay intact, except where `powerLoss` is asked for by name:
+ * what it may take depends on the flush mode, and the ledger holds everything acknowledged against the logs.
  */
 import type { Prng } from '../../src/base/prng.js';
 import { MAX_RESTARTS, RESTART_WINDOW_MS } from '../../src/runtime/supervisor.js';
-import { ROLES } from './sim-cluster.js';
+import { MASTERS, type Role, ROLES, SLAVE_OF } from './sim-cluster.js';
 import type { World } from './world.js';
 
 /** A new kind of fault is a row of FAULTS and a weight. Answers whether it could be done now. */
@@ -169,6 +169,22 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     cluster.process.begin();
     return true;
   },
+
+  /** Of everything, of both masters or of both slaves. */
+  powerLoss: async (world, damage) => {
+    const { cluster, simulation } = world;
+    const { random } = simulation;
+    const storesOf = (roles: readonly Role[]): string[] =>
+      roles.map((role) => cluster.settingsOf(role).storePathRootDir);
+    cluster.powerLoss(random.pick([undefined, storesOf(MASTERS), storesOf(Object.values(SLAVE_OF))]));
+    world.powerLosses++;
+    cluster.process.disk.clearFaults();
+    damage.forget();
+    await simulation.runFor(random.unit() * 1000);
+    cluster.process.begin();
+    await simulation.runUntil('the cluster is up', () => cluster.process.isUp, 120_000);
+    return true;
+  },
 };
 
 export type FaultName = keyof typeof FAULTS;
@@ -187,11 +203,12 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   wallClock: 1,
   processKill: 3,
   processStop: 1,
+  powerLoss: 3,
 };
 
 /** The kinds that a seed uses: often few, so that what they do is not drowned. */
 export function drawFaults(random: Prng): string[] {
-  const names = Object.keys(FAULTS);
+  const names = Object.keys(FAULTS).filter((name) => name !== 'powerLoss');
   const odds = random.pick([0, 0.25, 0.6, 1]);
   return names.filter(() => random.chance(odds));
 }

@@ -20,6 +20,7 @@ import { Consumer } from './consumer.js';
 import { Delayer } from './delayer.js';
 import { Echo } from './echo.js';
 import { drawFaults, suffer } from './faults.js';
+import type { Invite } from './guests/guest.js';
 import { Ledger, violated } from './ledger.js';
 import { drawHabits, Producer, TAGS } from './producer.js';
 import { drawShape, MASTERS, ROLES, type Role, type Shape, SimCluster } from './sim-cluster.js';
@@ -47,17 +48,26 @@ const OVERDUE_MS = 40_000;
 export interface Wishes {
   readonly shape?: Partial<Shape>;
   readonly faults?: readonly string[];
+  /** Beside those that are drawn. */
+  readonly moreFaults?: readonly string[];
   readonly echoes?: number;
   /** Both masters get delayed messages. */
   readonly delays?: true;
+  /** Who comes in place of the usual clients; `withProducers`: beside those who send. */
+  readonly guests?: { readonly invite: Invite; readonly withProducers: boolean };
 }
+
+/** What is promised in peace comes within this time: a lock that nobody gives back is free after a minute. */
+const GUESTS_LIMIT_MS = 180_000;
+/** Guests are asked what they miss this often. */
+const GUESTS_POLL_MS = 100;
 
 export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Report> {
   const simulation = new Simulation(seed);
   const { random } = simulation;
   const cluster = await SimCluster.create(simulation, { ...drawShape(random), ...wishes.shape });
   const drawn = drawFaults(random);
-  const kinds = wishes.faults ?? drawn;
+  const kinds = wishes.faults ?? [...drawn, ...(wishes.moreFaults ?? [])];
   const load = {
     messages: random.pick([200, 800, 2000]),
     burstMs: random.pick([1, 100, 1000]),
@@ -73,9 +83,12 @@ export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Rep
   const faults: string[] = [];
   try {
     await cluster.start();
-    addClients(world, random, wishes);
+    if (wishes.guests === undefined) addClients(world, random, wishes);
+    else addGuests(world, random, wishes.guests);
     const prefix = new PrefixCheck(world);
     const checkAgain = (): void => {
+      // After a power loss a master takes from its slave what it has lost, and looks shorter until then.
+      if (world.powerLosses > 0) return;
       prefix.check();
       simulation.after(PREFIX_CHECK_MS, checkAgain);
     };
@@ -104,6 +117,13 @@ export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Rep
 
 function answersOf({ ledger }: World): Record<string, number> {
   return Object.fromEntries([...ledger.answers].sort());
+}
+
+function addGuests(world: World, random: Prng, { invite, withProducers }: NonNullable<Wishes['guests']>): void {
+  world.guests.push(...invite(world, random));
+  for (let index = withProducers ? random.below(3) : -1; index >= 0; index--) {
+    world.producers.push(new Producer(world, `10.1.0.${index}`, drawHabits(random)));
+  }
 }
 
 function addClients(world: World, random: Prng, wishes: Wishes): void {
@@ -138,22 +158,35 @@ function addClients(world: World, random: Prng, wishes: Wishes): void {
 }
 
 async function checkAtPeace(world: World): Promise<void> {
-  const { simulation, consumers, producers, echoes, delayers } = world;
+  const { simulation, consumers, producers, echoes, delayers, guests } = world;
+  await guestsHaveAll(world);
   await checkRoutes(world);
   await checkPulls(world);
   await simulation.runUntil('consumers are connected', () => consumers.every(({ isReady }) => isReady), 10_000);
-  const overdue = [...consumers, ...producers, ...echoes, ...delayers].flatMap((client) => client.overdue(OVERDUE_MS));
+  const overdue = [...consumers, ...producers, ...echoes, ...delayers, ...guests].flatMap((client) => client.overdue(OVERDUE_MS));
   if (overdue.length > 0) violated(`never answered: ${overdue}`);
+  for (const guest of guests) await guest.tryOut?.();
+}
+
+async function guestsHaveAll({ simulation, guests }: World): Promise<void> {
+  const endMs = simulation.time.monotonic() + GUESTS_LIMIT_MS;
+  for (;;) {
+    const missing = guests.flatMap((guest) => guest.missing());
+    if (missing.length === 0) return;
+    if (simulation.time.monotonic() > endMs) violated(`promised, and not there: ${missing.slice(0, 5).join('; ')}`);
+    await simulation.runFor(GUESTS_POLL_MS);
+  }
 }
 
 async function checkAtEnd(world: World, faults: readonly string[]): Promise<void> {
-  const { simulation, cluster, consumers, producers, echoes, delayers } = world;
-  for (const client of [...consumers, ...producers, ...echoes, ...delayers]) client.leave();
+  const { simulation, cluster, consumers, producers, echoes, delayers, guests } = world;
+  for (const client of [...consumers, ...producers, ...echoes, ...delayers, ...guests]) client.leave();
   await checkNothingHeld(world);
   checkLogs(world);
   // A clock that is set back makes what waits due at once, as with Apache.
   const isClockTrue = !faults.some((fault) => fault.startsWith('wallClock'));
   for (const delayer of delayers) delayer.check(isClockTrue);
+  for (const guest of guests) guest.check({ faults, isClockTrue });
   if (simulation.random.chance(0.6)) {
     await cluster.stop(STOP_LIMIT_MS);
     checkCleanStores(world);

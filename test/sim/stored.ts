@@ -11,6 +11,10 @@ const RECORD = {
   queueOffset: 20,
   physicalOffset: 28,
   sysFlag: 36,
+  bornTimestamp: 40,
+  /** Behind a host with an IPv4 address, as all that follows. */
+  storeTimestamp: 56,
+  reconsumeTimes: 72,
   /** Behind two hosts with IPv4 addresses. */
   bodyBytes: 84,
 } as const;
@@ -26,6 +30,9 @@ export interface StoredMessage {
   readonly queueId: number;
   readonly queueOffset: number;
   readonly sysFlag: number;
+  readonly bornTimestamp: number;
+  readonly storeTimestamp: number;
+  readonly reconsumeTimes: number;
   readonly body: Buffer;
   readonly properties: string;
 }
@@ -70,6 +77,7 @@ function parse(bytes: Buffer, offset: number): StoredMessage | undefined {
   if (bytes.readInt32BE(RECORD.magic) !== MAGIC.record) return undefined;
   const sysFlag = bytes.readInt32BE(RECORD.sysFlag);
   const longHosts = Number((sysFlag & IPV6.born) !== 0) + Number((sysFlag & IPV6.store) !== 0);
+  const bornMore = (sysFlag & IPV6.born) === 0 ? 0 : IPV6.moreBytes;
   const bodyBytesAt = RECORD.bodyBytes + longHosts * IPV6.moreBytes;
   const bodyEnd = bodyBytesAt + 4 + bytes.readInt32BE(bodyBytesAt);
   const topicEnd = bodyEnd + 1 + bytes.readUInt8(bodyEnd);
@@ -85,6 +93,9 @@ function parse(bytes: Buffer, offset: number): StoredMessage | undefined {
     queueId: bytes.readInt32BE(RECORD.queueId),
     queueOffset: Number(bytes.readBigInt64BE(RECORD.queueOffset)),
     sysFlag,
+    bornTimestamp: Number(bytes.readBigInt64BE(RECORD.bornTimestamp)),
+    storeTimestamp: Number(bytes.readBigInt64BE(RECORD.storeTimestamp + bornMore)),
+    reconsumeTimes: bytes.readInt32BE(RECORD.reconsumeTimes + longHosts * IPV6.moreBytes),
     body: bytes.subarray(bodyBytesAt + 4, bodyEnd),
     properties: bytes.toString('latin1', propertiesAt, propertiesEnd),
   };
@@ -93,6 +104,25 @@ function parse(bytes: Buffer, offset: number): StoredMessage | undefined {
 export interface StoredLog {
   readonly messages: readonly StoredMessage[];
   readonly end: number;
+}
+
+/** The records of a pull's body. */
+export function recordsIn(body: Buffer): StoredMessage[] {
+  const records: StoredMessage[] = [];
+  for (let at = 0; at < body.length; ) {
+    const bytes = body.subarray(at, at + body.readInt32BE(at));
+    const record = parse(bytes, Number(bytes.readBigInt64BE(RECORD.physicalOffset)));
+    if (record === undefined) throw new Error(`no record at ${at} of a pull's body`);
+    records.push(record);
+    at += bytes.length;
+  }
+  return records;
+}
+
+/** By name. */
+export function propertiesIn({ properties }: Pick<StoredMessage, 'properties'>): Map<string, string> {
+  const pairs = properties.split('\u0002').filter((pair) => pair !== '');
+  return new Map(pairs.map((pair) => pair.split('\u0001', 2) as [string, string]));
 }
 
 /** Every record of a log, from `from` (where one begins) to the first place where nothing was written. */

@@ -12,9 +12,19 @@ interface Waiting {
   readonly answered: (answer: Answer | undefined) => void;
 }
 
+/** What a broker asks its client. */
+export interface Asked {
+  readonly code: number;
+  readonly opaque: number;
+  readonly fields: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
 export class WireClient {
   /** Called once when the connection is over, after every open call has got its `undefined`. */
   onClosed: () => void = () => undefined;
+  /** Most of what brokers ask (the consumers of a group have changed) needs no answer. */
+  onAsked: (asked: Asked) => void = () => undefined;
   private readonly waiting = new Map<number, Waiting>();
   private readonly client: TestClient;
   private rest: Buffer = Buffer.alloc(0);
@@ -51,6 +61,12 @@ export class WireClient {
     this.client.send(frame(requestHeader(code, ++this.opaque, fields, IS_ONE_WAY), body));
   }
 
+  /** To what the broker has asked. */
+  answer({ code, opaque }: Asked, responseCode: number): void {
+    const header = { ...requestHeader(code, opaque, {}, IS_RESPONSE), code: responseCode };
+    this.client.send(frame(header));
+  }
+
   /** Closes after what was sent has left, or at once. */
   close(how: 'end' | 'destroy'): void {
     if (how === 'end') this.client.end();
@@ -85,8 +101,10 @@ export class WireClient {
   private deliver(bytes: Buffer): void {
     const bodyAt = 8 + (bytes.readInt32BE(4) & 0xffffff);
     const header = JSON.parse(bytes.toString('utf8', 8, bodyAt));
-    // What brokers ask their clients (the consumers of a group have changed) needs no answer.
-    if ((header.flag & IS_RESPONSE) === 0) return;
+    if ((header.flag & IS_RESPONSE) === 0) {
+      const { code, opaque, extFields: fields = {} } = header;
+      return this.onAsked({ code, opaque, fields, body: bytes.subarray(bodyAt) });
+    }
     const waiting = this.waiting.get(header.opaque);
     if (waiting === undefined) throw new Error(`an answer that nobody waits for: ${JSON.stringify(header)}`);
     this.waiting.delete(header.opaque);

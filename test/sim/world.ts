@@ -3,6 +3,7 @@ import type { Simulation } from '../../src/runtime/simulation/simulation.js';
 import type { Consumer } from './consumer.js';
 import type { Delayer } from './delayer.js';
 import type { Echo } from './echo.js';
+import type { Guest } from './guests/guest.js';
 import type { Ledger } from './ledger.js';
 import type { Producer } from './producer.js';
 import type { Role, SimCluster } from './sim-cluster.js';
@@ -21,11 +22,14 @@ export class World {
   readonly consumers: Consumer[] = [];
   readonly echoes: Echo[] = [];
   readonly delayers: Delayer[] = [];
+  readonly guests: Guest[] = [];
   /** No faults, and no jumps of consumers any more: everybody reads to the end. */
   isQuiet = false;
   isSending = true;
   /** Faults that take a while end by then. */
   troubledUntilMs = 0;
+  /** How often the machine was off: logs may have become shorter. */
+  powerLosses = 0;
 
   constructor(
     readonly simulation: Simulation,

@@ -1,0 +1,37 @@
+/** Who comes to show which delivery guarantee, to what kind of cluster. */
+import { prng } from '../../src/base/prng.js';
+import { inviteTransactors, TRANSACTION_SETTINGS } from './guests/transactor.js';
+import { type Report, runCluster, type Wishes } from './run-cluster.js';
+
+interface Guarantee {
+  readonly wishes: Wishes;
+  /** What must have been counted at least once, or the seed has shown nothing. */
+  readonly shows: string;
+  /** What is acknowledged is synced and on the slave, so that the machine may lose its power. */
+  readonly bearsPowerLoss: boolean;
+}
+
+export const GUARANTEES = {
+  transactions: {
+    wishes: { shape: { settings: TRANSACTION_SETTINGS }, guests: { invite: inviteTransactors, withProducers: false } },
+    shows: 'transaction delivered',
+    bearsPowerLoss: true,
+  },
+} as const satisfies Readonly<Record<string, Guarantee>>;
+
+export type GuaranteeName = keyof typeof GUARANTEES;
+
+const POWER_LOSS_ODDS = 0.3;
+/** So that the seed of the simulation is not drawn from twice. */
+const OWN_DRAWS = 0x5eed;
+
+export function runGuarantee(name: GuaranteeName, seed: number): Promise<Report> {
+  const { wishes, bearsPowerLoss }: Guarantee = GUARANTEES[name];
+  const losesPower = bearsPowerLoss && prng(seed ^ OWN_DRAWS).chance(POWER_LOSS_ODDS);
+  if (!losesPower) return runCluster(seed, wishes);
+  return runCluster(seed, {
+    ...wishes,
+    shape: { ...wishes.shape, flush: 'SYNC_FLUSH', replication: 'SYNC_MASTER' },
+    moreFaults: ['powerLoss'],
+  });
+}

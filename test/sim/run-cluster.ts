@@ -163,7 +163,9 @@ async function checkAtPeace(world: World): Promise<void> {
   await checkRoutes(world);
   await checkPulls(world);
   await simulation.runUntil('consumers are connected', () => consumers.every(({ isReady }) => isReady), 10_000);
-  const overdue = [...consumers, ...producers, ...echoes, ...delayers, ...guests].flatMap((client) => client.overdue(OVERDUE_MS));
+  const overdue = [...consumers, ...producers, ...echoes, ...delayers, ...guests].flatMap((client) =>
+    client.overdue(OVERDUE_MS),
+  );
   if (overdue.length > 0) violated(`never answered: ${overdue}`);
   for (const guest of guests) await guest.tryOut?.();
 }

@@ -38,6 +38,8 @@ const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 const QUEUES = 4;
 const TIMEOUT_MS = 1_000;
 const CHECK_MAX = 8;
+/** What a word does is seen by then in a quiet cluster, with the shortest delay. */
+const WORD_TRAVELS_MS = 2_000;
 /** Of a broker whose clients say so little so late. */
 export const TRANSACTION_SETTINGS = `transactionTimeOut=${TIMEOUT_MS}\ntransactionCheckInterval=1000\ntransactionCheckMax=${CHECK_MAX}`;
 
@@ -46,12 +48,16 @@ interface Transaction {
   word: keyof typeof WORDS;
   /** Its first word: at once, or only when it is asked for the nth time. */
   readonly speaksAt: number;
+  /** Once it is committed; a crash may deliver what was delayed again. */
+  readonly isDelayed: boolean;
   /** CHECK_IMMUNITY_TIME_IN_SECONDS. */
   readonly immuneSeconds: number | undefined;
   /** Its send is under way: nobody knows what will become of it. */
   isOpen: boolean;
   /** The send was answered SEND_OK. */
   isPrepared: boolean;
+  /** So often was commit sent: each one that comes delivers the message again, as with Apache. */
+  commits: number;
   /** The word was answered SUCCESS. */
   isHeard: boolean;
   asked: number;
@@ -72,6 +78,10 @@ export class Transactor implements Guest {
   private readonly sessions: Session[];
   private readonly transactions = new Map<string, Transaction>();
   private readonly log: LogFollower;
+  /** Sends that were answered, with a word to follow in a while. */
+  private wordsToCome = 0;
+  /** When the last word left (monotonic ms). */
+  private spokenMs = 0;
 
   constructor(
     private readonly world: World,
@@ -128,8 +138,10 @@ export class Transactor implements Guest {
       word: random.pick(['commit', 'commit', 'rollback', 'never'] as const),
       speaksAt: random.pick([0, 0, 0, 1, 2]),
       immuneSeconds: random.chance(0.2) ? random.pick([1, 3]) : undefined,
+      isDelayed: random.chance(0.1),
       isOpen: true,
       isPrepared: false,
+      commits: 0,
       isHeard: false,
       asked: 0,
       early: undefined,
@@ -142,7 +154,7 @@ export class Transactor implements Guest {
       ...(transaction.immuneSeconds === undefined
         ? {}
         : { CHECK_IMMUNITY_TIME_IN_SECONDS: String(transaction.immuneSeconds) }),
-      ...(random.chance(0.1) ? { DELAY: '1' } : {}),
+      ...(transaction.isDelayed ? { DELAY: '1' } : {}),
     });
     const fields = sendFields(TOPIC, random.below(QUEUES), text, { a: this.group, f: PREPARED, g: String(time.now()) });
     client.call(SEND, fields, Buffer.from(transaction.key), (answer) => {
@@ -163,9 +175,11 @@ export class Transactor implements Guest {
     if (transaction.speaksAt > 0 || transaction.word === 'never') return;
     const commitLogOffset = Number(BigInt(`0x${answer.fields.msgId!.slice(-16)}`));
     const place = { commitLogOffset, tranStateTableOffset: Number(answer.fields.queueOffset) };
-    this.world.simulation.after(random.unit() * random.pick([0, 3 * TIMEOUT_MS]), () =>
-      this.end(client, transaction, place, false),
-    );
+    this.wordsToCome++;
+    this.world.simulation.after(random.unit() * random.pick([0, 3 * TIMEOUT_MS]), () => {
+      this.wordsToCome--;
+      this.end(client, transaction, place, false);
+    });
   }
 
   private end(
@@ -178,6 +192,8 @@ export class Transactor implements Guest {
     if (!client.isOpen) return;
     const { world, group, master } = this;
     const { key: msgId } = transaction;
+    this.spokenMs = world.simulation.time.monotonic();
+    if (word === 'commit') transaction.commits++;
     const commitOrRollback = WORDS[word];
     const fields = { producerGroup: group, ...place, commitOrRollback, fromTransactionCheck, msgId };
     // Nobody is answered who does not know, and Java asks for no answer at all.
@@ -221,6 +237,8 @@ export class Transactor implements Guest {
   missing(): string[] {
     const { master } = this;
     const { traces, done } = this.read();
+    const silentMs = this.world.simulation.time.monotonic() - this.spokenMs;
+    if (this.wordsToCome > 0 || silentMs < WORD_TRAVELS_MS) return [`${master}: words are on their way`];
     return [...this.transactions.values()].flatMap((transaction) => {
       const { key, word, isPrepared } = transaction;
       const found = traces.get(key);
@@ -236,23 +254,27 @@ export class Transactor implements Guest {
   check({ faults, isClockTrue }: SufferedFacts): void {
     const { traces } = this.read();
     for (const transaction of this.transactions.values()) {
-      const { key, word, asked, early, isHeard, isPrepared } = transaction;
+      const { key, word, commits, isDelayed, asked, early, isHeard, isPrepared } = transaction;
       const found = traces.get(key);
       if (found === undefined) continue;
       const { finals, givenUp } = found;
       const where = `${this.master}: ${word} of ${key}`;
       if (early !== undefined && isClockTrue) violated(`${where} was asked about too early: ${early}`);
       if (word !== 'commit' && finals.length > 0) violated(`${where} was delivered`);
+      const mayRepeat = isDelayed && faults.length > 0;
+      if (finals.length > commits && !mayRepeat)
+        violated(`${where}, sent ${commits} times, was delivered ${finals.length} times`);
       if (word === 'never' && givenUp.length === 0) violated(`${where} was not given up`);
       for (const message of givenUp) {
         const times = Number(propertiesIn(message).get('TRANSACTION_CHECK_TIMES'));
         if (times !== CHECK_MAX) violated(`${where} was given up after ${times} checks`);
       }
       if (word === 'commit' && finals.length === 0 && isHeard) violated(`${where} was acknowledged, and given up`);
-      if (isPrepared) this.world.ledger.count(finals.length > 0 ? 'transaction delivered' : 'transaction not delivered');
+      if (isPrepared)
+        this.world.ledger.count(finals.length > 0 ? 'transaction delivered' : 'transaction not delivered');
       if (faults.length > 0) continue;
       if (asked > CHECK_MAX) violated(`${where} was asked about ${asked} times`);
-      if (isPrepared && finals.length !== Number(word === 'commit')) violated(`${where}: delivered ${finals.length} times`);
+      if (isPrepared && word === 'commit' && finals.length === 0) violated(`${where} was not delivered`);
     }
   }
 
@@ -291,6 +313,5 @@ function propertiesText(properties: Readonly<Record<string, string>>): string {
 
 export const inviteTransactors: Invite = (world: World, random: Prng) =>
   MASTERS.map(
-    (master) =>
-      new Transactor(world, master, random.pick([20, 100]), random.pick([5, 100, 400]), 1 + random.below(3)),
+    (master) => new Transactor(world, master, random.pick([20, 100]), random.pick([5, 100, 400]), 1 + random.below(3)),
   );

@@ -20,11 +20,22 @@ interface LocalSlave {
   told: number;
 }
 
+interface EarlyHello {
+  readonly slave: ActorId;
+  readonly end: number;
+  readonly sinceMs: number;
+}
+
+/** A hello whose connection was not announced by then came after its end. */
+const ANNOUNCED_WITHIN_MS = 20_000;
+
 export class MasterSide {
   private minOffset = 0;
   private end = 0;
   /** By this side's connection id. */
   private readonly local = new Map<number, LocalSlave>();
+  /** Hellos that have overtaken the front's word of their connection, or came after its end. */
+  private readonly early = new Map<number, EarlyHello>();
   private readonly streams: StreamSlaves;
   /** Highest offset ever acknowledged: it does not drop when that slave leaves (HAService.push2SlaveMaxOffset). */
   private acknowledged = 0;
@@ -55,9 +66,15 @@ export class MasterSide {
 
   // ---- slaves of this process
 
+  /**
+   * The front announces this connection as any other, on a ring of its own: the hello may be here first, or after the
+   * connection's end. Whoever is not announced is no slave.
+   */
   localHello(slave: ActorId, connection: number, end: number): void {
-    // It was announced as any connection is.
-    this.streams.forget(connection);
+    if (!this.streams.forget(connection) && !this.local.has(connection)) {
+      this.early.set(connection, { slave, end, sinceMs: this.context.clock.monotonic() });
+      return;
+    }
     // What a slave of this process misses may have been deleted: it then begins where this log does (begin-anew.ts).
     const from = Math.max(end, this.minOffset);
     const problem = joinProblem(from, this.minOffset, this.end);
@@ -97,6 +114,10 @@ export class MasterSide {
 
   opened(connection: number, remote: string): void {
     this.streams.opened(connection, remote);
+    const hello = this.early.get(connection);
+    if (hello === undefined) return;
+    this.early.delete(connection);
+    this.localHello(hello.slave, connection, hello.end);
   }
 
   received(connection: number, bytes: Uint8Array, start: number, end: number): void {
@@ -105,6 +126,8 @@ export class MasterSide {
 
   tick(): void {
     this.streams.tick();
+    const announcedSinceMs = this.context.clock.monotonic() - ANNOUNCED_WITHIN_MS;
+    for (const [connection, { sinceMs }] of this.early) if (sinceMs < announcedSinceMs) this.early.delete(connection);
     // What it has dropped is told to the broker.
     this.context.touch();
   }

@@ -59,9 +59,9 @@ export class StreamSlaves {
     this.slaves.set(connection, slave);
   }
 
-  /** The connection is one within the process. */
-  forget(connection: number): void {
-    this.slaves.delete(connection);
+  /** The connection is one within the process; false when it is not known. */
+  forget(connection: number): boolean {
+    return this.slaves.delete(connection);
   }
 
   closed(connection: number): boolean {

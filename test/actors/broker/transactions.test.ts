@@ -122,6 +122,20 @@ ending('only the group that sent it, and only what is a half message', () => {
   assert.is(logRecords(broker).length, 2);
 });
 
+ending('a half message that the disk has refused so far is not said to be none', () => {
+  const broker = brokerWith();
+  const client = broker.open();
+  send(broker, client);
+  const [first] = logRecords(broker);
+  broker.disk.inject({ operation: 'write', pathPart: '/commitlog/', code: 'ENOSPC', times: 1 });
+  send(broker, client);
+  const second = { ...first!, offset: first!.offset + first!.bytes, queueOffset: 1 };
+  assert.is(end(broker, client, second, COMMIT).code, ResponseCode.SERVICE_NOT_AVAILABLE);
+  broker.advance(2_000);
+  broker.take(client);
+  assert.is(end(broker, client, second, COMMIT).code, ResponseCode.SUCCESS);
+});
+
 ending('are refused when rejectTransactionMessage says so', () => {
   const broker = brokerWith('rejectTransactionMessage=true');
   const { command } = send(broker, broker.open());

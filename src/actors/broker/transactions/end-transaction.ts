@@ -50,9 +50,12 @@ function onEndTransaction(state: BrokerState, header: EndTransaction, { connecti
     return LATER;
   }
   const half = findRecord(state, header.commitLogOffset);
-  const problem = half === undefined ? NOT_FOUND : problemOf(state, half, header);
-  if (half === undefined || problem !== undefined) return fail(ResponseCode.SYSTEM_ERROR, problem ?? NOT_FOUND);
-  if (refusal(state) !== undefined) return refusal(state)!;
+  const refused = refusal(state);
+  // A half message that the disk has refused so far is not found either, and may be there later.
+  if (half === undefined) return refused ?? fail(ResponseCode.SYSTEM_ERROR, NOT_FOUND);
+  const problem = problemOf(state, half, header);
+  if (problem !== undefined) return fail(ResponseCode.SYSTEM_ERROR, problem);
+  if (refused !== undefined) return refused;
   if (state.written.isFull) {
     state.flow.count('waiting_answers_full');
     return fail(ResponseCode.SYSTEM_BUSY, 'too many answers wait for the disk: try again');

@@ -233,13 +233,17 @@ export async function checkNothingHeld(world: World): Promise<void> {
   if (leaks.length > 0) violated(`all clients have left, and these are still there: ${leaks.join('; ')}`);
 }
 
-/** A slave that dials while its master's ports are being bound again finds it by way of the network, and stays there. */
-function isReplication({ isLoopback, isStream }: Connection): boolean {
-  return isStream && !isLoopback;
+/** Both ends of those that a broker dialed while the other one's ports were being bound again: they went by the network. */
+function toItself({ connections }: FrontState): Connection[] {
+  const ends = [...connections.values()].filter(({ isLoopback }) => !isLoopback);
+  const between = (from: number, to: number): string => `${from} ${to}`;
+  const places = new Set(ends.map(({ socket: { localPort, remotePort } }) => between(localPort, remotePort)));
+  return ends.filter(({ socket: { localPort, remotePort } }) => places.has(between(remotePort, localPort)));
 }
 
 function outsideOf(front: FrontState): Connection[] {
-  return [...front.connections.values()].filter((one) => !one.isLoopback && !isReplication(one));
+  const own = new Set(toItself(front));
+  return [...front.connections.values()].filter((one) => !one.isLoopback && !own.has(one));
 }
 
 function leaksOf(world: World): string[] {
@@ -248,8 +252,8 @@ function leaksOf(world: World): string[] {
   const leaks: string[] = [];
   const outside = outsideOf(front);
   if (outside.length > 0) leaks.push(`front: connections ${outside.map(({ id }) => id)}`);
-  const ofSlaves = [...front.connections.values()].filter((one) => isReplication(one) && one.portKind === PORT_KIND.ha);
-  const accepted = front.acceptedCount - ofSlaves.length;
+  const ofOurOwn = toItself(front).filter(({ portKind }) => portKind !== PORT_KIND.dialed);
+  const accepted = front.acceptedCount - ofOurOwn.length;
   if (accepted !== 0) leaks.push(`front: ${accepted} accepted connections`);
   if (front.lingering.size > 0) leaks.push(`front: ${front.lingering.size} lingering`);
   for (const role of ROLES) {

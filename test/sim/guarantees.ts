@@ -1,5 +1,7 @@
 /** Who comes to show which delivery guarantee, to what kind of cluster. */
 import { prng } from '../../src/base/prng.js';
+import { inviteOrderly } from './guests/orderly.js';
+import { inviteRebalance } from './guests/rebalance.js';
 import { inviteTransactors, TRANSACTION_SETTINGS } from './guests/transactor.js';
 import { type Report, runCluster, type Wishes } from './run-cluster.js';
 
@@ -16,6 +18,16 @@ export const GUARANTEES = {
     wishes: { shape: { settings: TRANSACTION_SETTINGS }, guests: { invite: inviteTransactors, withProducers: false } },
     shows: 'transaction delivered',
     bearsPowerLoss: true,
+  },
+  orderly: {
+    wishes: { guests: { invite: inviteOrderly, withProducers: false } },
+    shows: 'handled Ordered',
+    bearsPowerLoss: false,
+  },
+  rebalance: {
+    wishes: { guests: { invite: inviteRebalance, withProducers: false } },
+    shows: 'rebalanced after close',
+    bearsPowerLoss: false,
   },
 } as const satisfies Readonly<Record<string, Guarantee>>;
 

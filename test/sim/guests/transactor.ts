@@ -15,6 +15,7 @@ import { MASTERS, type Master } from '../sim-cluster.js';
 import { propertiesIn, recordsIn, type StoredMessage } from '../stored.js';
 import { type Asked, Session, type WireClient } from '../wire-client.js';
 import type { World } from '../world.js';
+import { propertiesText } from './feeder.js';
 import type { Guest, Invite, SufferedFacts } from './guest.js';
 import { heartbeatBody } from './heartbeat.js';
 import { LogFollower } from './log-follower.js';
@@ -303,12 +304,6 @@ function openHalf({ halves, givenUp }: Traces, done: ReadonlySet<number>): Store
     if (done.has(half.queueOffset) || (original !== undefined && done.has(Number(original)))) return false;
     return ![...halves, ...givenUp].some(({ physicalOffset }) => physicalOffset > half.physicalOffset);
   });
-}
-
-function propertiesText(properties: Readonly<Record<string, string>>): string {
-  return Object.entries(properties)
-    .map(([name, value]) => `${name}\u0001${value}\u0002`)
-    .join('');
 }
 
 export const inviteTransactors: Invite = (world: World, random: Prng) =>

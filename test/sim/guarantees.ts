@@ -1,7 +1,9 @@
 /** Who comes to show which delivery guarantee, to what kind of cluster. */
 import { prng } from '../../src/base/prng.js';
+import { FILTER_SETTINGS, inviteFilterers } from './guests/filterer.js';
 import { inviteOrderly } from './guests/orderly.js';
 import { inviteRebalance } from './guests/rebalance.js';
+import { inviteRetriers, RETRY_SETTINGS } from './guests/retrier.js';
 import { inviteTransactors, TRANSACTION_SETTINGS } from './guests/transactor.js';
 import { type Report, runCluster, type Wishes } from './run-cluster.js';
 
@@ -27,6 +29,16 @@ export const GUARANTEES = {
   rebalance: {
     wishes: { guests: { invite: inviteRebalance, withProducers: false } },
     shows: 'rebalanced after close',
+    bearsPowerLoss: false,
+  },
+  retries: {
+    wishes: { shape: { settings: RETRY_SETTINGS }, guests: { invite: inviteRetriers, withProducers: false } },
+    shows: 'retry',
+    bearsPowerLoss: false,
+  },
+  filters: {
+    wishes: { shape: { settings: FILTER_SETTINGS }, guests: { invite: inviteFilterers, withProducers: false } },
+    shows: 'filtered SQL92',
     bearsPowerLoss: false,
   },
 } as const satisfies Readonly<Record<string, Guarantee>>;

@@ -14,8 +14,8 @@ export interface FeederHabits {
   readonly address: string;
   readonly count: number;
   readonly thinkMs: number;
-  /** Of the nth message. */
-  readonly properties: (index: number) => Readonly<Record<string, string>>;
+  /** Of the message with that key. */
+  readonly properties: (key: string) => Readonly<Record<string, string>>;
 }
 
 export class Feeder {
@@ -51,16 +51,24 @@ export class Feeder {
     });
   }
 
-  /** One more, also in peace; `sent` gets its key once it is acknowledged. */
-  sendOne(sent: (key: string) => void): void {
-    if (this.session.client !== undefined) this.send(this.session.client, sent);
+  /** One more, in peace: the key of what the broker has then. */
+  async sendOne(): Promise<string> {
+    const { simulation } = this.world;
+    const where = `${this.habits.master}: ${this.habits.topic}`;
+    await simulation.runUntil(`${where}: a connection`, () => this.session.isReady, 2_000);
+    let sent: string | undefined;
+    this.send(this.session.client!, (key) => {
+      sent = key;
+    });
+    await simulation.runUntil(`${where}: a message is taken`, () => sent !== undefined, 5_000);
+    return sent!;
   }
 
   private send(client: WireClient, told: (key: string) => void = () => undefined): void {
     const { world, habits, sent } = this;
     const { random, time } = world.simulation;
     const key = `${habits.master}/${habits.topic}/${sent.size}`;
-    const properties = { UNIQ_KEY: key, ...habits.properties(sent.size) };
+    const properties = { UNIQ_KEY: key, ...habits.properties(key) };
     sent.add(key);
     const fields = sendFields(habits.topic, random.below(habits.queues), propertiesText(properties), {
       d: habits.queues,

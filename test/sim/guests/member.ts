@@ -113,6 +113,12 @@ export class Member {
     this.heartbeatNow(() => this.rebalanceSoon());
   }
 
+  /** With what `subscriptionTo` says now. */
+  subscribeAnew(): void {
+    this.subscriptions = this.subscribed();
+    this.heartbeatNow();
+  }
+
   heartbeatNow(then: () => void = () => undefined): void {
     const { group, clientId, master } = this.habits;
     const body = heartbeatBody(clientId, [{ group, subscriptions: this.subscriptions }]);

@@ -3,6 +3,8 @@ import { prng } from '../../src/base/prng.js';
 import { FILTER_SETTINGS, inviteFilterers } from './guests/filterer.js';
 import { inviteOrderly } from './guests/orderly.js';
 import { inviteRebalance } from './guests/rebalance.js';
+import { inviteRequesters } from './guests/requester.js';
+import { inviteResetters } from './guests/resetter.js';
 import { inviteRetriers, RETRY_SETTINGS } from './guests/retrier.js';
 import { inviteTransactors, TRANSACTION_SETTINGS } from './guests/transactor.js';
 import { type Report, runCluster, type Wishes } from './run-cluster.js';
@@ -39,6 +41,16 @@ export const GUARANTEES = {
   filters: {
     wishes: { shape: { settings: FILTER_SETTINGS }, guests: { invite: inviteFilterers, withProducers: false } },
     shows: 'filtered SQL92',
+    bearsPowerLoss: false,
+  },
+  resets: {
+    wishes: { guests: { invite: inviteResetters, withProducers: false } },
+    shows: 'replayed',
+    bearsPowerLoss: false,
+  },
+  requests: {
+    wishes: { guests: { invite: inviteRequesters, withProducers: false } },
+    shows: 'replied',
     bearsPowerLoss: false,
   },
 } as const satisfies Readonly<Record<string, Guarantee>>;

@@ -175,7 +175,7 @@ export class Retrier implements Guest {
       if (alwaysFail.has(key)) return dead.has(key) ? [] : [`${key} always fails, and is not in ${this.deadTopic}`];
       return worked.has(key) ? [] : [`${key} fails at first, and never came back`];
     });
-    return [...progress.missingOf(feeder.acknowledged), ...lost];
+    return [...progress.missingOf(feeder.acknowledged), ...lost, ...this.crew.unowned()];
   }
 
   private stored(topic: string): StoredMessage[] {

@@ -20,12 +20,12 @@ interface Guarantee {
 export const GUARANTEES = {
   transactions: {
     wishes: { shape: { settings: TRANSACTION_SETTINGS }, guests: { invite: inviteTransactors, withProducers: false } },
-    shows: 'transaction delivered',
+    shows: 'committed in peace',
     bearsPowerLoss: true,
   },
   orderly: {
     wishes: { guests: { invite: inviteOrderly, withProducers: false } },
-    shows: 'handled Ordered',
+    shows: 'handled in order',
     bearsPowerLoss: false,
   },
   rebalance: {
@@ -40,7 +40,7 @@ export const GUARANTEES = {
   },
   filters: {
     wishes: { shape: { settings: FILTER_SETTINGS }, guests: { invite: inviteFilterers, withProducers: false } },
-    shows: 'filtered SQL92',
+    shows: 'pull by filter',
     bearsPowerLoss: false,
   },
   resets: {

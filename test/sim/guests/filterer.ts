@@ -225,6 +225,7 @@ export class Filterer implements Guest {
         .join();
     for (let of = first; of <= newest; of++) {
       if (expected(of) !== got) continue;
+      this.world.ledger.count('pull by filter');
       this.world.ledger.count(messages.length > 0 ? `filtered ${this.habits.type}` : `nothing of ${this.habits.type}`);
       return;
     }

@@ -16,6 +16,8 @@ import { Progress } from './progress.js';
 
 const TOPIC = 'Ordered';
 const QUEUES = 4;
+/** In peace, beside the time that it takes. */
+const HANDLED_MS = 1_000;
 
 interface Habits {
   readonly messages: number;
@@ -103,7 +105,15 @@ export class Orderly implements Guest {
   missing(): string[] {
     const { feeder, progress, master } = this;
     if (!feeder.isIdle) return [`${master}: sends are under way`];
-    return progress.missingOf(feeder.acknowledged);
+    return [...progress.missingOf(feeder.acknowledged), ...this.crew.unowned()];
+  }
+
+  async tryOut(): Promise<void> {
+    const { world, feeder, habits, progress, master } = this;
+    const key = await feeder.sendOne();
+    const isHandled = (): boolean => progress.times.has(key);
+    await world.simulation.runUntil(`${master}: ${key} is handled`, isHandled, HANDLED_MS + habits.handleMs);
+    world.ledger.count('handled in order');
   }
 
   overdue(limitMs: number): string[] {

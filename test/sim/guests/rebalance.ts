@@ -19,6 +19,9 @@ const REBALANCED_MS = 1_000;
 /** The broker looks for silent clients each 10 s. */
 const SCAN_MS = 10_000;
 
+/** It takes two minutes until the broker takes somebody for gone. */
+const SILENT_ODDS = 0.3;
+
 interface Habits {
   readonly messages: number;
   readonly thinkMs: number;
@@ -77,7 +80,8 @@ export class Rebalance implements Guest {
     const owned = (): boolean => crew.unowned().length === 0;
     const within = (what: string, ms: number): Promise<void> =>
       simulation.runUntil(`${this.master}: all queues are owned again after somebody ${what}`, owned, ms);
-    for (const how of ['join', ...LEAVES] as const) {
+    const hows = LEAVES.filter((how) => how !== 'fall silent' || simulation.random.chance(SILENT_ODDS));
+    for (const how of ['join', ...hows] as const) {
       if (how === 'join' || crew.live.length === 1) {
         crew.join();
         await simulation.runFor(REBALANCED_MS);

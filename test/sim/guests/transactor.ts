@@ -39,6 +39,8 @@ const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 const QUEUES = 4;
 const TIMEOUT_MS = 1_000;
 const CHECK_MAX = 8;
+/** A producer that loses its connection in between is asked, and says it then. */
+const DELIVERED_MS = 10_000;
 /** What a word does is seen by then in a quiet cluster, with the shortest delay. */
 const WORD_TRAVELS_MS = 2_000;
 /** Of a broker whose clients say so little so late. */
@@ -65,6 +67,8 @@ interface Transaction {
   /** Of its questions, those that came too early. */
   early: string | undefined;
 }
+
+const NEW = { isOpen: true, isPrepared: false, commits: 0, isHeard: false, asked: 0, early: undefined };
 
 /** What lies in the log of a transaction. */
 interface Traces {
@@ -132,7 +136,7 @@ export class Transactor implements Guest {
 
   private send(client: WireClient): void {
     const { world, transactions } = this;
-    const { random, time } = world.simulation;
+    const { random } = world.simulation;
     if (!client.isOpen || !world.isSending || transactions.size >= this.count) return;
     const transaction: Transaction = {
       key: `${this.master}/${transactions.size}`,
@@ -140,13 +144,14 @@ export class Transactor implements Guest {
       speaksAt: random.pick([0, 0, 0, 1, 2]),
       immuneSeconds: random.chance(0.2) ? random.pick([1, 3]) : undefined,
       isDelayed: random.chance(0.1),
-      isOpen: true,
-      isPrepared: false,
-      commits: 0,
-      isHeard: false,
-      asked: 0,
-      early: undefined,
+      ...NEW,
     };
+    this.prepare(client, transaction);
+  }
+
+  private prepare(client: WireClient, transaction: Transaction): void {
+    const { world, transactions } = this;
+    const { random, time } = world.simulation;
     transactions.set(transaction.key, transaction);
     const text = propertiesText({
       TRAN_MSG: 'true',
@@ -250,6 +255,21 @@ export class Transactor implements Guest {
       const hasArrived = word !== 'commit' || found.finals.length + found.givenUp.length > 0;
       return hasArrived ? [] : [`${where}: the message is not there`];
     });
+  }
+
+  /** One more, of which somebody says in the end that it is committed. */
+  async tryOut(): Promise<void> {
+    const { master, world, sessions, transactions } = this;
+    const { simulation } = world;
+    const key = `${master}/${transactions.size}`;
+    await simulation.runUntil(`${master}: a producer`, () => sessions[0]!.isReady, WORD_TRAVELS_MS);
+    const committed = { ...NEW, key, word: 'commit', speaksAt: 0, immuneSeconds: undefined, isDelayed: false } as const;
+    this.prepare(sessions[0]!.client!, { ...committed });
+    const isThere = (): boolean => this.missing().length === 0;
+    await simulation.runUntil(`${master}: ${key} is delivered`, () => transactions.get(key)!.isPrepared, TIMEOUT_MS);
+    await simulation.runFor(DELIVERED_MS);
+    if (!isThere()) violated(`${this.missing()}, after ${DELIVERED_MS} ms of peace`);
+    world.ledger.count('committed in peace');
   }
 
   check({ faults, isClockTrue }: SufferedFacts): void {

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import type { Client, Running } from '../interop/harness/programs.js';
 import type { ClientKind, GroupKind } from './groups.js';
 
-const STARTED_MS = 30_000;
+const STARTED_MS = 60_000;
 const STOP_MS = 30_000;
 /** Between the end of a process that nobody asked to end and the next one: at first, and when it ends again and again. */
 const AGAIN_MS = 1_000;
@@ -37,10 +37,6 @@ export class Slot {
 
   constructor(private readonly options: SlotOptions) {
     mkdirSync(options.home, { recursive: true });
-  }
-
-  get name(): string {
-    return this.options.name;
   }
 
   start(): void {

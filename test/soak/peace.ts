@@ -5,6 +5,7 @@ import { call } from '../interop/harness/remoting.js';
 import { hangarCommand } from '../support/hangar.js';
 import type { Group } from './groups.js';
 import type { Judge } from './judge.js';
+import { differenceOf } from './replicas.js';
 
 const LOOK_MS = 500;
 /** With nothing consumed for so long, what is lacking is lost: longer than any client waits before it looks again. */
@@ -35,7 +36,7 @@ export async function peace(
     }
     const isStill = performance.now() - changedAtMs > STANDSTILL_MS;
     if (judge.lacking().count === 0) {
-      const behind = await lags(masters, clustering);
+      const behind = await lags(masters, clustering).catch((error: Error) => [`nobody says: ${error.message}`]);
       if (behind.length === 0 || isStill) return behind;
     } else if (isStill) return [];
     await delay(LOOK_MS);
@@ -58,13 +59,18 @@ async function lags(masters: readonly { readonly address: string }[], groups: re
   return behind;
 }
 
-/** `hangar store check` on each, after an orderly stop. */
+/** After an orderly stop: `hangar store check` on each, and whether slaves have what their masters have. */
 export async function damagedStores(stores: ReadonlyMap<string, string>): Promise<string[]> {
   const damaged: string[] = [];
   for (const [role, store] of stores) {
     const { code, stdout, stderr } = await run(hangarCommand('store check', ['store', 'check', store]), CHECK_MS);
     if (code !== 0)
       damaged.push(`store check of ${role} ended with ${code}\n${stdout.slice(-2000)}${stderr.slice(-2000)}`);
+  }
+  for (const [role, store] of stores) {
+    const slave = stores.get(`${role}-s`);
+    const difference = slave === undefined ? undefined : differenceOf(store, slave);
+    if (difference !== undefined) damaged.push(difference);
   }
   return damaged;
 }

@@ -83,7 +83,6 @@ function drawAway(random: Prng, { awayMs: [least, most] }: Target): number {
   return Math.round(least + (most - least) * unit * unit);
 }
 
-export function sayStrike({ atMs, target, how, forMs }: Strike): string {
-  const away = forMs === 0 ? '' : ` for ${(forMs / 1000).toFixed(1)} s`;
-  return `${(atMs / 1000).toFixed(1).padStart(7)} s  ${how} ${target}${away}`;
+export function sayStrike({ target, how, forMs }: Strike): string {
+  return `${how} ${target}${forMs === 0 ? '' : ` for ${(forMs / 1000).toFixed(1)} s`}`;
 }

@@ -22,6 +22,9 @@ const QUEUES = 4;
 const READY_MS = 60_000;
 const LOOK_MS = 500;
 const SAY_EVERY_MS = 30_000;
+const MS_PER_MINUTE = 60_000;
+/** Characters of what a client said last. */
+const SAID_MAX = 300;
 
 export interface SoakOptions {
   readonly seed: number;
@@ -43,98 +46,150 @@ export interface SoakResult {
   readonly strikes: ReadonlyMap<How, number>;
   /** Servers that ended by themselves or not in order, stores that are damaged, groups that stayed behind. */
   readonly faults: readonly string[];
-  /** Clients that ended by themselves, by slot. */
+  /** Clients that ended by themselves. */
   readonly ends: ReadonlyMap<string, number>;
   readonly peaceMs: number;
+  /** Records of the journal that a kill cut off. */
+  readonly torn: number;
 }
 
 export async function soak(options: SoakOptions): Promise<SoakResult> {
-  const { directory, say } = options;
   const faults: string[] = [];
-  const servers = await layOut(directory, (what) => {
-    say(what);
+  const servers = await layOut(options.directory, (what) => {
+    options.say(what);
     faults.push(what);
   });
-  const slots = new Map<string, Slot>();
+  const one = new Soak(options, servers, faults);
   try {
-    return await soakOn(servers, slots, faults, options);
+    await one.start();
+    await one.strike();
+    return await one.end();
   } finally {
-    await Promise.all([...slots.values()].map((slot) => slot.kill()));
-    await Promise.all([...servers.all.values()].map((server) => server.kill()));
+    await one.close();
   }
 }
 
-async function soakOn(
-  servers: Servers,
-  slots: Map<string, Slot>,
-  faults: string[],
-  options: SoakOptions,
-): Promise<SoakResult> {
-  const { clients, directory, say, cut } = options;
-  const kinds = [...clients.keys()];
-  const groups = groupsOf(kinds);
-  const path = join(directory, 'journal');
-  const journal = openSync(path, 'a');
-  const reader = new JournalReader(path);
-  const judge = new Judge(
-    groups,
-    kinds.flatMap((kind) => MEMBERS.map((number) => memberOf(kind, number))),
-  );
-  const ends = new Map<string, number>();
-  const strikes = new Map<How, number>();
-  const startMs = performance.now();
-  const follow = follower(reader, judge, () => {
-    say(`${seconds(startMs)}  ${stateOf(judge)}`);
-  });
-  try {
-    await startServers(servers);
-    await createTopics(servers, groups);
-    for (const slot of slotsOf(options, servers, path, (member, code, said) => {
-      ends.set(member, (ends.get(member) ?? 0) + 1);
-      appendTo(journal, 'ended', { client: member, code: String(code) });
-      say(`${seconds(startMs)}  ${member} ended by itself with ${code}: ${said.trim().slice(-300)}`);
-    })) {
-      slots.set(slot.name, slot);
+class Soak {
+  private readonly startMs = performance.now();
+  private readonly kinds: readonly ClientKind[];
+  private readonly groups: readonly Group[];
+  private readonly slots = new Map<string, Slot>();
+  private readonly ends = new Map<string, number>();
+  private readonly strikes = new Map<How, number>();
+  private readonly path: string;
+  private readonly journal: number;
+  private readonly reader: JournalReader;
+  private readonly judge: Judge;
+  private readonly timers: readonly NodeJS.Timeout[];
+
+  constructor(
+    private readonly options: SoakOptions,
+    private readonly servers: Servers,
+    private readonly faults: string[],
+  ) {
+    this.kinds = [...options.clients.keys()];
+    this.groups = groupsOf(this.kinds);
+    this.path = join(options.directory, 'journal');
+    this.journal = openSync(this.path, 'a');
+    this.reader = new JournalReader(this.path);
+    const staying = this.kinds.flatMap((kind) => MEMBERS.map((number) => memberOf(kind, number)));
+    this.judge = new Judge(this.groups, staying);
+    this.timers = [
+      setInterval(() => this.follow(), LOOK_MS),
+      setInterval(() => this.say(stateOf(this.judge)), SAY_EVERY_MS),
+    ];
+  }
+
+  /** Servers, topics, and every client that stays, one after the other. */
+  async start(): Promise<void> {
+    await startServers(this.servers);
+    await createTopics(this.servers, this.groups);
+    for (const [kind, client] of this.options.clients) {
+      for (const name of [producerOf(kind), ...MEMBERS.map((number) => memberOf(kind, number)), visitorOf(kind)]) {
+        this.slots.set(name, this.slot(name, kind, client));
+      }
     }
-    const staying = [...slots.values()].filter(({ name }) => !name.endsWith('-visitor'));
-    for (const slot of staying) {
+    for (const slot of this.staying) {
       slot.start();
       await slot.started();
     }
-    say(`${seconds(startMs)}  servers and clients have started`);
+    this.say('servers and clients have started');
+  }
 
-    const plan = drawPlan({
-      seed: options.seed,
-      targets: targetsOf(kinds, options.minutes * 60_000),
-      lengthMs: options.minutes * 60_000,
-      everyMs: options.everyMs,
-    });
+  /** Returns when everything has been mended. */
+  async strike(): Promise<void> {
+    const { seed, minutes, everyMs, cut } = this.options;
+    const lengthMs = minutes * MS_PER_MINUTE;
+    const plan = drawPlan({ seed, targets: targetsOf(this.kinds, lengthMs), lengthMs, everyMs });
     const told = (event: 'struck' | 'mended', strike: Strike): void => {
-      appendTo(journal, event, { target: strike.target, how: strike.how, ms: strike.forMs });
+      appendTo(this.journal, event, { target: strike.target, how: strike.how, ms: strike.forMs });
       if (event === 'mended') return;
-      strikes.set(strike.how, (strikes.get(strike.how) ?? 0) + 1);
-      say(sayStrike(strike));
+      this.strikes.set(strike.how, (this.strikes.get(strike.how) ?? 0) + 1);
+      this.say(sayStrike(strike));
     };
     await Promise.all([
-      carryOut(plan, { servers: servers.all, slots, told, readyMs: READY_MS }, cut),
-      delay(options.minutes * 60_000, undefined, { signal: cut }).catch(() => undefined),
+      carryOut(plan, { servers: this.servers.all, slots: this.slots, told, readyMs: READY_MS }, cut),
+      delay(lengthMs, undefined, { signal: cut }).catch(() => undefined),
     ]);
+  }
 
-    say(`${seconds(startMs)}  peace`);
+  async end(): Promise<SoakResult> {
+    const { judge, servers, strikes, faults, ends, reader } = this;
+    this.say('peace');
     const peaceFromMs = performance.now();
-    writeFileSync(`${path}.quiet`, '');
-    faults.push(...(await peace(servers.masters, groups, judge, follow.now)));
+    writeFileSync(`${this.path}.quiet`, '');
+    faults.push(...(await peace(servers.masters, this.groups, judge, () => this.follow())));
     const peaceMs = performance.now() - peaceFromMs;
-    await Promise.all(staying.map((slot) => slot.stop()));
-    follow.now();
+    await Promise.all(this.staying.map((slot) => slot.stop()));
+    this.follow();
     judge.finish();
     await stopServers(servers);
     faults.push(...(await damagedStores(servers.stores)));
-    return { judge, strikes, faults, ends, peaceMs };
-  } finally {
-    follow.end();
-    reader.close();
-    closeSync(journal);
+    return { judge, strikes, faults, ends, peaceMs, torn: reader.torn };
+  }
+
+  /** Nothing that was started outlives it. */
+  async close(): Promise<void> {
+    for (const timer of this.timers) clearInterval(timer);
+    await Promise.all([...this.slots.values()].map((slot) => slot.kill()));
+    await Promise.all([...this.servers.all.values()].map((server) => server.kill()));
+    this.reader.close();
+    closeSync(this.journal);
+  }
+
+  private get staying(): Slot[] {
+    return [...this.slots]
+      .filter(([name]) => !this.kinds.some((kind) => name === visitorOf(kind)))
+      .map(([, slot]) => slot);
+  }
+
+  private slot(name: string, kind: ClientKind, client: Client): Slot {
+    const { directory, pauseMs } = this.options;
+    return new Slot({
+      name,
+      kind,
+      client,
+      consumes: name === producerOf(kind) ? undefined : kindsOf(kind),
+      namesrv: this.servers.namesrv,
+      topic: TOPIC,
+      journal: this.path,
+      home: join(directory, 'homes', name),
+      pauseMs,
+      onEnd: (member, code, said) => {
+        this.ends.set(member, (this.ends.get(member) ?? 0) + 1);
+        appendTo(this.journal, 'ended', { client: member, code: String(code) });
+        this.say(`${member} ended by itself with ${code}: ${said.trim().slice(-SAID_MAX)}`);
+      },
+    });
+  }
+
+  private follow(): void {
+    this.reader.read((record) => this.judge.take(record));
+  }
+
+  private say(text: string): void {
+    const seconds = (performance.now() - this.startMs) / 1000;
+    this.options.say(`${seconds.toFixed(1).padStart(7)} s  ${text}`);
   }
 }
 
@@ -157,50 +212,9 @@ async function createTopics(servers: Servers, groups: readonly Group[]): Promise
   }
 }
 
-function slotsOf(
-  { clients, directory, pauseMs }: SoakOptions,
-  { namesrv }: Servers,
-  journal: string,
-  onEnd: (member: string, code: number | null, said: string) => void,
-): Slot[] {
-  return [...clients].flatMap(([kind, client]) => {
-    const common = { kind, client, namesrv, topic: TOPIC, journal, pauseMs, onEnd };
-    const names = [producerOf(kind), ...MEMBERS.map((number) => memberOf(kind, number)), visitorOf(kind)];
-    return names.map((name) => {
-      const consumes = name === producerOf(kind) ? undefined : kindsOf(kind);
-      return new Slot({ ...common, name, consumes, home: join(directory, 'homes', name) });
-    });
-  });
-}
-
-interface Follower {
-  /** Judges what was written until now. */
-  now(): void;
-  end(): void;
-}
-
-function follower(reader: JournalReader, judge: Judge, sayState: () => void): Follower {
-  const now = (): void => {
-    reader.read((record) => judge.take(record));
-  };
-  const looking = setInterval(now, LOOK_MS);
-  const saying = setInterval(sayState, SAY_EVERY_MS);
-  return {
-    now,
-    end: () => {
-      clearInterval(looking);
-      clearInterval(saying);
-    },
-  };
-}
-
 function stateOf(judge: Judge): string {
   const { tried, acknowledged } = judge.counts;
   const { count, by } = judge.lacking();
   const who = [...by].map(([audience, lacks]) => `${audience} ${lacks}`).join(', ');
   return `sent ${tried}, acknowledged ${acknowledged}, consumed ${judge.deliveries}, to come ${count}${who && `: ${who}`}`;
-}
-
-function seconds(startMs: number): string {
-  return `${((performance.now() - startMs) / 1000).toFixed(1).padStart(7)} s`;
 }

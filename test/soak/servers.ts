@@ -37,6 +37,8 @@ const ALONE = ['broker-c', 'broker-c-s'] as const;
 /** Each has three: two below and one above its own. */
 const PORTS_PER_BROKER = 4;
 const NAMESRVS = 3;
+/** Servers that are away leave their ports free: not where other tests draw theirs. */
+const PORT_RANGE = [13_000, 19_000] as const;
 const PORTS = NAMESRVS + 1 + PORTS_PER_BROKER * (IN_ONE_PROCESS.length + ALONE.length);
 
 export interface Servers {
@@ -51,7 +53,10 @@ export interface Servers {
 
 /** Writes the configuration under `directory`; nothing is started. */
 export async function layOut(directory: string, onDeath: (what: string) => void): Promise<Servers> {
-  const base = await freePort(Array.from({ length: PORTS }, (_, offset) => offset));
+  const base = await freePort(
+    Array.from({ length: PORTS }, (_, offset) => offset),
+    PORT_RANGE,
+  );
   const nameServers = [0, 1, 2].map((index) => `127.0.0.1:${base + index}`);
   const namesrv = nameServers.join(';');
   const roles: string[] = [...IN_ONE_PROCESS, ...ALONE];

@@ -9,14 +9,17 @@ const LOWEST = 20_000;
 const HIGHEST = 32_000;
 const ATTEMPTS = 200;
 
-/** A base port for which every `base + offset` is free, for instance [-2, 0, 1] for a broker. */
-export async function freePort(offsets: readonly number[] = [0]): Promise<number> {
+/** A base port in a range for which every `base + offset` is free, for instance [-2, 0, 1] for a broker. */
+export async function freePort(
+  offsets: readonly number[] = [0],
+  [lowest, highest]: readonly [lowest: number, highest: number] = [LOWEST, HIGHEST],
+): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const base = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    const base = lowest + Math.floor(Math.random() * (highest - lowest));
     const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
     if (free.every(Boolean)) return base;
   }
-  throw new Error(`no free port triple between ${LOWEST} and ${HIGHEST} in ${ATTEMPTS} attempts`);
+  throw new Error(`no free ports between ${lowest} and ${highest} in ${ATTEMPTS} attempts`);
 }
 
 function isFree(port: number): Promise<boolean> {

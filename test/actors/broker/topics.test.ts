@@ -93,7 +93,7 @@ onSend('take the queues of the template at most, and its permissions without INH
 onSend('are registered at once, once for all topics of a turn', () => {
   const broker = new BrokerDriver().start();
   broker.asked.length = 0;
-  for (const name of ['A', 'B', 'C2']) createTopicOnSend(broker.state, name, 'TBW102', 4);
+  for (const name of ['A', 'B', 'C2']) createTopicOnSend(broker.state, name, 'TBW102', 4, false);
   broker.settle();
   assert.equal(
     broker.asked.map(({ command }) => command.code),

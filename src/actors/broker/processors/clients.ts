@@ -7,7 +7,7 @@ import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { memberLeft, notifyMembers } from '../peers/client-events.js';
 import { type Channel, GROUPS_MAX, HEARTBEAT_BYTES_MAX, SUBSCRIPTIONS_PER_GROUP_MAX } from '../peers/clients.js';
-import { ensureTopic } from '../tables/create-topic.js';
+import { ensureTopic, TopicFlag } from '../tables/create-topic.js';
 import { findOrCreateGroup } from '../tables/groups.js';
 import { pushGroup } from '../tables/replica.js';
 import type { BrokerState } from '../state.js';
@@ -18,8 +18,6 @@ import { fail, OK, okBody, on, onBody, peer, type Request } from './answer.js';
 export const GROUPS_PER_CLIENT_MAX = 4_096;
 /** Of the filters that one client brings along: reading them takes the broker's thread some milliseconds for every KiB. */
 const HEARTBEAT_FILTER_CHARS_MAX = 2 * FILTER_CHARS_MAX;
-/** Source: TopicSysFlag.FLAG_UNIT_SUB. */
-const UNIT_SUBSCRIPTION_FLAG = 2;
 
 export const clientProcessors = [
   onBody(requests.heartBeat, heartbeatData, (state, data, request) => {
@@ -53,6 +51,7 @@ export const clientProcessors = [
   }),
 
   onBody(requests.checkClientConfig, checkClientRequest, ({ settings }, { subscriptionData }) => {
+    if (subscriptionData === undefined) return OK;
     const { expressionType, subString } = subscriptionData;
     if (isTagType(expressionType)) return OK;
     if (!settings.enablePropertyFilter) {
@@ -75,7 +74,7 @@ function onConsumer(state: BrokerState, data: ConsumerData, channel: Channel, { 
   const settings = findOrCreateGroup(state, groupName);
   // A slave gets the topic from its master.
   if (settings !== undefined && !state.isSlave) {
-    const flag = unitMode ? UNIT_SUBSCRIPTION_FLAG : 0;
+    const flag = unitMode === true ? TopicFlag.UNIT_SUBSCRIPTION : 0;
     ensureTopic(state, retryTopic(groupName), settings.retryQueueNums, Perm.READ | Perm.WRITE, flag);
   }
   const facts = { consumeType, messageModel, consumeFromWhere };

@@ -6,7 +6,7 @@
 import { formatProperties, parseProperties, PropertyName } from '../../../message/properties.js';
 import { messageIdChars, writeMessageId } from '../../../message/message-id.js';
 import { PROPERTIES_BYTES_MAX } from '../../../message/record.js';
-import { isBrokerOnlyTopic } from '../../../message/topics.js';
+import { isBrokerOnlyTopic, topicNameProblem } from '../../../message/topics.js';
 import { encodeHeader, type HeaderOf } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
@@ -33,16 +33,19 @@ function onReply(state: BrokerState, header: Reply, { connection, body }: Reques
   const { settings, context, clients } = state;
   if (context.clock.now() < settings.startAcceptSendRequestTimeStamp) {
     const since = settings.startAcceptSendRequestTimeStamp;
-    return fail(ResponseCode.SYSTEM_ERROR, `broker unable to service, until ${since} (epoch ms)`);
+    return refuse(state, ResponseCode.SYSTEM_ERROR, `broker unable to service, until ${since} (epoch ms)`);
   }
   const topic = topicOf(state, header);
   if (!('name' in topic)) return topic;
   const { readQueueNums, writeQueueNums } = topic.config!;
   if (header.queueId >= Math.max(readQueueNums, writeQueueNums)) {
     const text = `request queueId[${header.queueId}] is illegal, topic ${topic.name} has ${writeQueueNums} write queues`;
-    return fail(ResponseCode.SYSTEM_ERROR, text);
+    return refuse(state, ResponseCode.SYSTEM_ERROR, text);
   }
-  const queueId = header.queueId >= 0 ? header.queueId : context.random.below(Math.max(1, writeQueueNums));
+  if (header.queueId < 0 && writeQueueNums === 0) {
+    return refuse(state, ResponseCode.SYSTEM_ERROR, `topic ${topic.name} has no queues to write to`);
+  }
+  const queueId = header.queueId >= 0 ? header.queueId : context.random.below(writeQueueNums);
   const properties = parseProperties(header.properties ?? '');
   const client = properties.get(PropertyName.REPLY_TO_CLIENT);
   const producer = client === undefined ? undefined : clients.producerConnection(client);
@@ -86,22 +89,34 @@ function isTaken(outcome: Outcome): boolean {
 
 function topicOf(
   state: BrokerState,
-  { topic: name, defaultTopic, defaultTopicQueueNums }: Reply,
+  { topic: name, defaultTopic, defaultTopicQueueNums, unitMode }: Reply,
 ): BrokerTopic | Answer {
   const { settings, topics } = state;
   const known = topics.get(name);
+  const problem = topicNameProblem(name);
+  if (problem !== undefined) return refuse(state, ResponseCode.SYSTEM_ERROR, problem);
   if (isBrokerOnlyTopic(name)) {
-    return fail(ResponseCode.NO_PERMISSION, `Sending message to topic[${name}] is forbidden.`);
+    return refuse(state, ResponseCode.NO_PERMISSION, `Sending message to topic[${name}] is forbidden.`);
   }
-  if (state.isSlave)
-    return fail(ResponseCode.SERVICE_NOT_AVAILABLE, 'service not available now: this broker is a slave');
+  if (state.isSlave) {
+    return refuse(state, ResponseCode.SERVICE_NOT_AVAILABLE, 'service not available now: this broker is a slave');
+  }
   const topic =
-    known?.config === undefined ? createTopicOnSend(state, name, defaultTopic, defaultTopicQueueNums) : known;
-  if (topic === undefined) return fail(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist, apply first please!`);
+    known?.config === undefined
+      ? createTopicOnSend(state, name, defaultTopic, defaultTopicQueueNums, unitMode === true)
+      : known;
+  if (topic === undefined) {
+    return refuse(state, ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist, apply first please!`);
+  }
   if ((settings.brokerPermission & Perm.WRITE) === 0 && topic.config!.order) {
-    return fail(ResponseCode.NO_PERMISSION, `the broker[${settings.brokerIP1}] sending message is forbidden`);
+    return refuse(state, ResponseCode.NO_PERMISSION, `the broker[${settings.brokerIP1}] sending message is forbidden`);
   }
   return topic;
+}
+
+/** Every answer names region and trace switch, as those to sends do. */
+function refuse({ settings }: BrokerState, code: ResponseCode, remark: string): Answer {
+  return { ...fail(code, remark), ext: { MSG_REGION: settings.regionId, TRACE_ON: String(settings.traceOn) } };
 }
 
 /** Where the reply was stored; one that cannot be is pushed all the same. */

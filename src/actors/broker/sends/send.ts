@@ -4,7 +4,6 @@
  * Source: SendMessageProcessor.java, AbstractSendMessageProcessor.java (msgCheck).
  */
 import { BatchItems } from '../../../message/batch.js';
-import { bytesEqual } from '../../../message/bytes.js';
 import { messageIdChars, writeMessageId } from '../../../message/message-id.js';
 import { PropertyName, PropertyScan, PROPERTY_SEPARATOR, Scanned } from '../../../message/properties.js';
 import { PROPERTIES_BYTES_MAX, TOPIC_BYTES_MAX } from '../../../message/record.js';
@@ -51,6 +50,7 @@ const LETTER = {
   h: 0x68,
   i: 0x69,
   j: 0x6a,
+  k: 0x6b,
   l: 0x6c,
   m: 0x6d,
 } as const;
@@ -67,6 +67,9 @@ const V1 = {
   maxReconsumeTimes: new HeaderKey('maxReconsumeTimes'),
   batch: new HeaderKey('batch'),
 } as const;
+
+/** Looked up only when a topic is made. */
+const UNIT_MODE = new HeaderKey('unitMode');
 
 const fields: SendFields = {
   topic: -1,
@@ -127,12 +130,20 @@ let isHalf = false;
 const items = new BatchItems();
 let idBytes = Buffer.alloc(256);
 const TRUE = Buffer.from('true');
-const FALSE = Buffer.from('false');
+/** Bit of a letter's code. */
+const LOWER_CASE = 0x20;
 
-function receivedIs(scanned: number, value: Uint8Array): boolean {
-  return (
-    receivedScan.has(scanned) && bytesEqual(received, receivedScan.at(scanned), receivedScan.length(scanned), value)
-  );
+/** In letters of either case. Source: Boolean.parseBoolean. */
+function receivedIsTrue(scanned: number): boolean {
+  if (!receivedScan.has(scanned) || receivedScan.length(scanned) !== TRUE.length) return false;
+  const at = receivedScan.at(scanned);
+  for (let i = 0; i < TRUE.length; i++) if ((received[at + i]! | LOWER_CASE) !== TRUE[i]) return false;
+  return true;
+}
+
+/** A producer that says something else than true does not wait. Source: Message.isWaitStoreMsgOK. */
+function isWaiting(): boolean {
+  return !receivedScan.has(Scanned.WAIT) || receivedScan.length(Scanned.WAIT) === 0 || receivedIsTrue(Scanned.WAIT);
 }
 
 /** Body of the frame being handled: `buffer[bodyAt, bodyAt + bodyBytes)`. */
@@ -172,7 +183,11 @@ export function onSend(
     const text = `request queueId[${queueIdWanted}] is illegal, topic ${config.topicName} has ${config.writeQueueNums} write queues`;
     return refuse(state, connection, ResponseCode.SYSTEM_ERROR, text);
   }
-  const queueId = queueIdWanted >= 0 ? queueIdWanted : state.context.random.below(Math.max(1, config.writeQueueNums));
+  if (queueIdWanted < 0 && config.writeQueueNums === 0) {
+    const text = `topic ${config.topicName} has no queues to write to`;
+    return refuse(state, connection, ResponseCode.SYSTEM_ERROR, text);
+  }
+  const queueId = queueIdWanted >= 0 ? queueIdWanted : state.context.random.below(config.writeQueueNums);
 
   const propertiesLength = scan.unescapedLength(fields.properties);
   if (propertiesLength > SCRATCH_BYTES * 3 || bodyBytes > settings.maxMessageSize) {
@@ -184,7 +199,8 @@ export function onSend(
   }
   if (!checkWritable(state, connection)) return;
   receivedScan.scan(received, 0, receivedBytes);
-  const isBatch = scan.code === RequestCode.SEND_BATCH_MESSAGE || scan.boolean(fields.batch, false);
+  // Whatever the code: the header says it. Source: SendMessageProcessor.asyncProcessRequest.
+  const isBatch = scan.boolean(fields.batch, false);
   if (!checkKinds(state, connection, isBatch, sysFlag)) return;
   const topic =
     isBatch || requested.retryGroup === undefined ? requested : retried(state, connection, requested, reconsumeTimes);
@@ -281,9 +297,18 @@ function createMissing(state: BrokerState, connection: Connection): BrokerTopic 
     refuseUnwritable(state, connection);
     return undefined;
   }
+  if (fields.defaultTopicQueueNums < 0) {
+    const text = 'the header field <defaultTopicQueueNums> is missing';
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, text);
+    return undefined;
+  }
   const template = fields.defaultTopic < 0 ? '' : scan.string(fields.defaultTopic);
   const queueNums = scan.int(fields.defaultTopicQueueNums, 0);
-  const topic = createTopicOnSend(state, name, template, queueNums);
+  const isUnit = scan.boolean(
+    scan.code === RequestCode.SEND_MESSAGE ? scan.findKey(UNIT_MODE) : scan.find(LETTER.k),
+    false,
+  );
+  const topic = createTopicOnSend(state, name, template, queueNums, isUnit);
   if (topic !== undefined) return topic;
   const text = `topic[${name}] not exist, apply first please!\nSee http://rocketmq.apache.org/docs/faq/ for further details.`;
   refuse(state, connection, ResponseCode.TOPIC_NOT_EXIST, text);
@@ -322,7 +347,7 @@ function checkKinds(state: BrokerState, connection: Connection, isBatch: boolean
     return false;
   }
   isDelayed = level > 0;
-  isHalf = receivedIs(Scanned.TRANSACTION_PREPARED, TRUE);
+  isHalf = receivedIsTrue(Scanned.TRANSACTION_PREPARED);
   const isTransaction = isHalf || transactionType(sysFlag) !== TransactionType.NONE;
   if (isBatch && (isDelayed || isTransaction)) {
     const text = 'a batch may not hold delayed or transactional messages: send them one by one';
@@ -437,8 +462,7 @@ function answer(state: BrokerState, connection: Connection, idChars: number, que
   if (scan.isOneWay) return;
   let code: number = ResponseCode.SUCCESS;
   let needs: number = NEEDS.nothing;
-  const waits = !receivedIs(Scanned.WAIT, FALSE);
-  if (waits) {
+  if (isWaiting()) {
     if (settings.flushDiskType === 'SYNC_FLUSH') needs |= NEEDS.flush;
     if (settings.brokerRole === 'SYNC_MASTER') {
       const lag = log.endOffset - state.replicatedOffset;

@@ -15,6 +15,9 @@ export const TOPICS_MAX = 50_000;
 /** Of one topic: GET_TOPIC_STATS_INFO names every queue in one frame. */
 export const QUEUES_PER_TOPIC_MAX = 65_536;
 
+/** Source: TopicSysFlag.java. */
+export const TopicFlag = { UNIT: 1, UNIT_SUBSCRIPTION: 2 } as const;
+
 const READ_WRITE = Perm.READ | Perm.WRITE;
 const SCHEDULE_QUEUES = 18;
 const BENCHMARK_QUEUES = 1024;
@@ -33,7 +36,7 @@ function topicConfig(topicName: string, queueNums: number, perm: number = READ_W
 }
 
 /**
- * The topic that a send asks for, made from the template that its producer names (TBW102 as a rule). A retry topic
+ * The topic that a send asks for (`isUnit`: its producer is in unit mode), made from the template that its producer names (TBW102 as a rule). A retry topic
  * needs no template. Undefined when nothing allows to create it (clients make no topics of the broker's own), or when
  * there are too many topics.
  */
@@ -42,17 +45,19 @@ export function createTopicOnSend(
   name: string,
   template: string,
   queueNums: number,
+  isUnit: boolean,
 ): BrokerTopic | undefined {
   const known = state.topics.get(name);
   if (known?.config !== undefined) return known;
   if (topicNameProblem(name) !== undefined || isBrokerOnlyTopic(name)) return undefined;
+  const flag = !isUnit ? 0 : isRetryTopic(name) ? TopicFlag.UNIT_SUBSCRIPTION : TopicFlag.UNIT;
   const parent = inheritable(state, template);
   if (parent !== undefined) {
     const count = Math.max(0, Math.min(queueNums, parent.writeQueueNums));
-    const config = topicConfig(name, count, parent.perm & ~Perm.INHERIT);
+    const config = topicConfig(name, count, parent.perm & ~Perm.INHERIT, flag);
     return create(state, { ...config, topicFilterType: parent.topicFilterType });
   }
-  return isRetryTopic(name) ? create(state, topicConfig(name, 1)) : undefined;
+  return isRetryTopic(name) ? create(state, topicConfig(name, 1, READ_WRITE, flag)) : undefined;
 }
 
 /** The topic of that name, made with these queues and permissions when there is none (%RETRY%, %DLQ%). */

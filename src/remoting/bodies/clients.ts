@@ -32,11 +32,11 @@ export type LockBatchRequest = ValueOf<typeof lockBatchRequest>;
 export const lockBatchResponse = bean({ lockOKMQSet: defaulting(list(messageQueue), () => []) });
 export type LockBatchResponse = ValueOf<typeof lockBatchResponse>;
 
-/** Body of CHECK_CLIENT_CONFIG. Source: CheckClientRequestBody.java. */
+/** Body of CHECK_CLIENT_CONFIG; without a subscription nothing is checked. Source: CheckClientRequestBody.java. */
 export const checkClientRequest = bean({
-  clientId: required(text),
-  group: required(text),
-  subscriptionData: required(subscriptionData),
+  clientId: optional(text),
+  group: optional(text),
+  subscriptionData: optional(subscriptionData),
 });
 export type CheckClientRequest = ValueOf<typeof checkClientRequest>;
 

@@ -1,5 +1,17 @@
 /** The body of HEART_BEAT: which producer and consumer groups a client process holds, and what they subscribe to. */
-import { bean, bool, defaulting, enumOf, int, list, required, roundedLong, text, type ValueOf } from '../body-codec.js';
+import {
+  bean,
+  bool,
+  defaulting,
+  enumOf,
+  int,
+  list,
+  optional,
+  required,
+  roundedLong,
+  text,
+  type ValueOf,
+} from '../body-codec.js';
 
 /** Source: ConsumeType.java. */
 export const consumeType = enumOf(['CONSUME_ACTIVELY', 'CONSUME_PASSIVELY']);
@@ -35,12 +47,12 @@ export type SubscriptionData = ValueOf<typeof subscriptionData>;
 export const producerData = bean({ groupName: required(text) });
 export type ProducerData = ValueOf<typeof producerData>;
 
-/** Source: ConsumerData.java. */
+/** Only the name is needed. Source: ConsumerData.java. */
 export const consumerData = bean({
-  consumeFromWhere: defaulting(consumeFromWhere, () => 'CONSUME_FROM_LAST_OFFSET'),
-  consumeType: required(consumeType),
+  consumeFromWhere: optional(consumeFromWhere),
+  consumeType: optional(consumeType),
   groupName: required(text),
-  messageModel: required(messageModel),
+  messageModel: optional(messageModel),
   subscriptionDataSet: defaulting(list(subscriptionData), () => []),
   unitMode: defaulting(bool, () => false),
 });

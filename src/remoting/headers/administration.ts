@@ -4,7 +4,7 @@ import { type HeaderTable, may, need } from '../header-table.js';
 /** Source: CreateTopicRequestHeader.java. */
 export const createTopic = {
   topic: need('topic', 'string'),
-  defaultTopic: need('defaultTopic', 'string'),
+  defaultTopic: may('defaultTopic', 'string'),
   readQueueNums: need('readQueueNums', 'int'),
   writeQueueNums: need('writeQueueNums', 'int'),
   perm: need('perm', 'int'),

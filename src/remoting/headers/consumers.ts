@@ -71,7 +71,7 @@ export const cloneGroupOffset = {
 
 /** Source: UnregisterClientRequestHeader.java. */
 export const unregisterClient = {
-  clientId: need('clientID', 'string'),
+  clientId: may('clientID', 'string'),
   producerGroup: may('producerGroup', 'string'),
   consumerGroup: may('consumerGroup', 'string'),
 } as const satisfies HeaderTable;

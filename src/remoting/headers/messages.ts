@@ -93,7 +93,7 @@ export const endTransaction = {
   commitLogOffset: need('commitLogOffset', 'long'),
   commitOrRollback: need('commitOrRollback', 'int'), // 0 unknown, 8 commit, 12 rollback
   fromTransactionCheck: may('fromTransactionCheck', 'boolean'),
-  msgId: need('msgId', 'string'),
+  msgId: may('msgId', 'string'),
   transactionId: may('transactionId', 'string'),
   brokerName: may('bname', 'string'),
 } as const satisfies HeaderTable;

@@ -72,7 +72,7 @@ function groupReplica(state: BrokerState, group: string): GroupReplica {
       whichBrokerWhenConsumeSlowly: config.whichBrokerWhenConsumeSlowly,
     },
     consumers: consumers && {
-      messageModel: consumers.facts.messageModel,
+      messageModel: consumers.facts.messageModel ?? 'CLUSTERING',
       subscriptions: [...consumers.subscriptions.values()].map((one) => ({
         topic: one.topic,
         subString: one.subString,

@@ -22,16 +22,8 @@ export const PullKey = {
   expressionType: new HeaderKey('expressionType'),
 } as const;
 
-/** Source: PullMessageRequestHeader.java (CFNotNull). */
-const NEEDED = [
-  'queueId',
-  'queueOffset',
-  'maxMsgNums',
-  'sysFlag',
-  'commitOffset',
-  'suspendTimeoutMillis',
-  'subVersion',
-] as const;
+/** Apache's broker falls over these; the others it looks at only when the flags say so. */
+const NEEDED = ['queueId', 'queueOffset', 'maxMsgNums', 'sysFlag'] as const;
 
 /** One object is reused for pulls that are answered at once; a held pull keeps a copy. */
 export class PullRequest {
@@ -69,7 +61,8 @@ export class PullRequest {
     this.opaque = scan.opaque;
     this.serialization = scan.serialization;
     this.queueId = scan.int(queueId, 0);
-    this.queueOffset = scan.long(queueOffset, 0);
+    // Long.MAX_VALUE asks for the end.
+    this.queueOffset = scan.time(queueOffset, 0);
     this.maxMessages = scan.int(maxMsgNums, 0);
     this.sysFlag = scan.int(sysFlag, 0);
     this.commitOffset = scan.long(commitOffset, 0);
@@ -78,8 +71,7 @@ export class PullRequest {
     this.codes = undefined;
     this.filter = undefined;
     this.filterChars = 0;
-    this.isComplete =
-      (queueId | queueOffset | maxMsgNums | sysFlag | commitOffset | suspendTimeoutMillis | subVersion) >= 0;
+    this.isComplete = (queueId | queueOffset | maxMsgNums | sysFlag) >= 0;
     return this.isComplete && scan.fault < 0;
   }
 
@@ -100,12 +92,13 @@ export class PullRequest {
 }
 
 /**
- * Tag codes of a subscription text `A || B`; undefined: every tag. 'bad' when there is no tag in it.
- * Source: FilterAPI.buildSubscriptionData.
+ * Tag codes of a subscription text `A || B`; undefined: every tag. 'bad' when it is nothing but separators; blanks are no
+ * tag, so that one of blanks lets nothing pass. Source: FilterAPI.buildSubscriptionData.
  */
 export function codesOfText(text: string): ReadonlySet<number> | undefined | 'bad' {
   if (text === '' || text === '*') return undefined;
-  const tags = text.split('||').map((tag) => tag.trim());
-  const named = tags.filter((tag) => tag !== '');
-  return named.length === 0 ? 'bad' : new Set(named.map((tag) => javaHash(tag)));
+  const tags = text.split('||');
+  if (tags.every((tag) => tag === '')) return 'bad';
+  const named = tags.map((tag) => tag.trim()).filter((tag) => tag !== '');
+  return new Set(named.map((tag) => javaHash(tag)));
 }

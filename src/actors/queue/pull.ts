@@ -89,7 +89,7 @@ function check(state: HostState, request: PullRequest, mayWait: boolean): Checke
     const name = scan.string(groupAt);
     state.deferred.wantedGroup = name;
     if (mayWait) return 'later';
-    const text = `subscription group [${name}] does not exist, See http://rocketmq.apache.org/docs/faq/ for further details.`;
+    const text = `subscription group [${name}] does not exist, \nSee http://rocketmq.apache.org/docs/faq/ for further details.`;
     return fail(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, text);
   }
   if (!group.settings.consumeEnable) {
@@ -98,7 +98,7 @@ function check(state: HostState, request: PullRequest, mayWait: boolean): Checke
   const topic = replica.topics.find(scan, topicAt);
   if (topic === undefined) {
     if (mayWait) return 'later';
-    const text = `topic[${scan.string(topicAt)}] not exist, apply first please! See http://rocketmq.apache.org/docs/faq/ for further details.`;
+    const text = `topic[${scan.string(topicAt)}] not exist, apply first please! \nSee http://rocketmq.apache.org/docs/faq/ for further details.`;
     return fail(ResponseCode.TOPIC_NOT_EXIST, text);
   }
   if ((topic.perm & PERM_READ) === 0) {

@@ -236,30 +236,38 @@ function handleFrame(
 
 const TIMESTAMP = new HeaderKey('timestamp');
 
-/** The queue that topic and queueId of the request name; undefined and answered when they name none. */
-function queueOfRequest(state: HostState, connection: number): Queue | undefined {
+/** The queue that topic and queueId of the request name, undefined for a topic that is not there; 'refused' is answered. */
+function queueOfRequest(state: HostState, connection: number): Queue | 'refused' | undefined {
   const { scan } = state;
   const topicAt = scan.findKey(PullKey.topic);
-  const queueId = scan.int(scan.findKey(PullKey.queueId), -1);
-  if (topicAt < 0 || queueId < 0 || scan.fault >= 0) {
-    const text = scan.fault >= 0 ? scan.faultText() : 'the header field <topic> or <queueId> is missing';
-    refuse(state, connection, ResponseCode.SYSTEM_ERROR, text);
-    return undefined;
+  const queueAt = scan.findKey(PullKey.queueId);
+  const queueId = scan.int(queueAt, 0);
+  const problem =
+    scan.fault >= 0
+      ? scan.faultText()
+      : topicAt < 0 || queueAt < 0
+        ? 'the header field <topic> or <queueId> is missing'
+        : queueId < 0
+          ? `queueId[${queueId}] is negative: queue ids are 0 and above`
+          : undefined;
+  if (problem !== undefined) {
+    refuse(state, connection, ResponseCode.SYSTEM_ERROR, problem);
+    return 'refused';
   }
   const topic = state.replica.topics.find(scan, topicAt);
-  if (topic === undefined) {
-    refuse(state, connection, ResponseCode.TOPIC_NOT_EXIST, `topic[${scan.string(topicAt)}] not exist`);
-    return undefined;
-  }
-  return findQueue(state, topic, queueId);
+  return topic === undefined ? undefined : findQueue(state, topic, queueId);
 }
 
 function onSearchOffset(state: HostState, connection: number): void {
+  const timestampAt = state.scan.findKey(TIMESTAMP);
+  if (timestampAt < 0) {
+    return refuse(state, connection, ResponseCode.SYSTEM_ERROR, 'the header field <timestamp> is missing');
+  }
   // Tools send Long.MAX_VALUE for the end.
-  const timestamp = state.scan.time(state.scan.findKey(TIMESTAMP), 0);
+  const timestamp = state.scan.time(timestampAt, 0);
   const queue = queueOfRequest(state, connection);
-  if (queue === undefined) return;
-  const offset = searchOffset(state, queue, timestamp);
+  if (queue === 'refused') return;
+  const offset = queue === undefined ? 0 : searchOffset(state, queue, timestamp);
   respond(state, connection, ResponseCode.SUCCESS, undefined, { offset: String(offset) });
 }
 
@@ -283,15 +291,17 @@ function searchOffset(state: HostState, queue: Queue, timestamp: number): number
 
 function onEarliest(state: HostState, connection: number): void {
   const queue = queueOfRequest(state, connection);
-  if (queue === undefined) return;
-  const { entries } = queue;
+  if (queue === 'refused') return;
+  const timestamp = queue === undefined ? -1 : earliestTime(state, queue);
+  respond(state, connection, ResponseCode.SUCCESS, undefined, { timestamp: String(timestamp) });
+}
+
+/** Store time of the first message, or -1. */
+function earliestTime(state: HostState, { entries }: Queue): number {
   const entry = new Uint8Array(ENTRY.bytes);
   const view = new DataView(entry.buffer);
-  const isThere = entries.read(entries.minOffset, 1, entry, 0) === 1;
-  const timestamp = isThere
-    ? storeTimeOf(state, view.getInt32(0) * 2 ** 32 + view.getUint32(4), view.getInt32(ENTRY.sizeBytes))
-    : -1;
-  respond(state, connection, ResponseCode.SUCCESS, undefined, { timestamp: String(timestamp) });
+  if (entries.read(entries.minOffset, 1, entry, 0) !== 1) return -1;
+  return storeTimeOf(state, view.getInt32(0) * 2 ** 32 + view.getUint32(4), view.getInt32(ENTRY.sizeBytes));
 }
 
 const RECORD_HEAD_BYTES = 112;

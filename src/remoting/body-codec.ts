@@ -164,6 +164,12 @@ export function list<T>(item: Codec<T>): Codec<readonly T[]> {
   };
 }
 
+/** A Java int[]. */
+export const ints: Codec<readonly number[]> = {
+  read: (value) => list(int).read(value),
+  write: (items) => Int32Array.from(items),
+};
+
 function requireMap(value: JsonValue): JsonMap {
   return value instanceof Map ? value : mismatch('object', value);
 }

@@ -9,6 +9,7 @@
  * | plain object | bean: keys sorted, null and undefined left out |
  * | Map | map in its own order; keys may be strings, integers, or objects (MessageQueue) |
  * | array, Set | array |
+ * | Int32Array | int[]: an array on one line, in every style |
  * | Double | a Java double, so that 0 is written `0.0` |
  * | bigint | a long beyond 2^53 |
  */
@@ -46,6 +47,7 @@ function write(value: unknown, style: JsonStyle, newline: string): string {
   if (value instanceof Double) return javaDouble(value.value);
   if (value instanceof Map) return writeMap(value, style, newline);
   if (Array.isArray(value)) return writeArray(value, style, newline);
+  if (value instanceof Int32Array) return `[${value.join(',')}]`;
   if (value instanceof Set) return writeArray([...value], style, newline);
   return writeBean(value as Record<string, unknown>, style, newline);
 }

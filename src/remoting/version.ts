@@ -36,6 +36,8 @@ export const OUR_VERSION = 407;
 export const VersionSince = {
   /** REGISTER_BROKER carries the filter server list around the topic table. */
   REGISTER_WITH_FILTER_SERVERS: 37,
+  /** Clients know RESET_CONSUMER_CLIENT_OFFSET and GET_CONSUMER_STATUS_FROM_CLIENT (3.0.7). */
+  CLIENT_OFFSETS: 28,
   /** Clients answer GET_CONSUMER_RUNNING_INFO. */
   CONSUMER_RUNNING_INFO: 62,
   /** CONSUMER_SEND_MSG_BACK's maxReconsumeTimes is meant. */

@@ -4,7 +4,7 @@ import {
   bool,
   defaulting,
   int,
-  list,
+  ints,
   long,
   optional,
   required,
@@ -17,7 +17,7 @@ import {
 /** Source: BloomFilterData.java. */
 const bloomFilterData = bean({
   bitNum: defaulting(int, () => 0),
-  bitPos: defaulting(list(int), () => []),
+  bitPos: defaulting(ints, () => []),
 });
 
 /** A group's filter for a topic; times in ms since epoch. Source: ConsumerFilterData.java. */

@@ -10,7 +10,7 @@ import { encodeHeader } from '../../../remoting/header-table.js';
 import { requests } from '../../../remoting/requests.js';
 import { ResponseCode } from '../../../remoting/response-codes.js';
 import { VersionSince, versionText } from '../../../remoting/version.js';
-import type { Channel } from '../peers/clients.js';
+import type { Channel, ConsumerGroup } from '../peers/clients.js';
 import { type Outcome, RemoteFailure, RemoteTimeout } from '../peers/remote.js';
 import type { BrokerState } from '../state.js';
 import { type Answer, answerLater, fail, LATER, okBody, on, type Request } from './answer.js';
@@ -29,6 +29,8 @@ export const clientCallProcessors = [
     if (members === undefined) {
       return fail(ResponseCode.SYSTEM_ERROR, `No Any Consumer online in the consumer group: [${group}]`);
     }
+    const refused = refuseTooOld(members);
+    if (refused !== undefined) return refused;
     const isAll = clientAddr === undefined || clientAddr.trim() === '';
     const channels = [...members.channels.values()].filter(({ clientId }) => isAll || clientId === clientAddr);
     const reply = answerLater(state, connection);
@@ -36,6 +38,16 @@ export const clientCallProcessors = [
     return LATER;
   }),
 ] as const;
+
+/** The answer when a member is too old to know 220 and 221. Source: Broker2Client.java. */
+export function refuseTooOld({ channels }: ConsumerGroup): Answer | undefined {
+  for (const { version } of channels.values()) {
+    if (version >= VersionSince.CLIENT_OFFSETS) continue;
+    const text = `the client does not support this feature. version=${versionText(version)}`;
+    return fail(ResponseCode.SYSTEM_ERROR, text);
+  }
+  return undefined;
+}
 
 /** The request as it came, to the member of that name; what it answers goes back unread. */
 export function handOn(

@@ -48,9 +48,11 @@ export const queryProcessors = [
 
 /** The messages that a search of the index came upon. */
 function found(state: BrokerState, offsets: readonly number[]): Answer {
+  // How far the index goes is told only with a hit. Source: DefaultMessageStore.queryMessage.
+  const index = offsets.length === 0 ? undefined : state.index;
   const ext = encodeHeader(requests.queryMessage.response, {
-    indexLastUpdateTimestamp: state.index?.endTimestamp ?? 0,
-    indexLastUpdatePhyoffset: state.index?.endPhysicalOffset ?? 0,
+    indexLastUpdateTimestamp: index?.endTimestamp ?? 0,
+    indexLastUpdatePhyoffset: index?.endPhysicalOffset ?? 0,
   });
   const body = messagesAt(state, offsets);
   if (body.length > 0) return { ...OK, ext, body };

@@ -16,6 +16,7 @@ import type { SearchOutcome } from '../lookups/offset-searches.js';
 import type { BrokerState } from '../state.js';
 import type { BrokerTopic, TopicConfig } from '../tables/topic-table.js';
 import { type Answer, answerLater, BODY_BYTES_MAX, fail, LATER, OK, on } from './answer.js';
+import { refuseTooOld } from './client-calls.js';
 
 type ResetOffset = HeaderOf<typeof requests.resetConsumerClientOffset.header>;
 type OffsetTable = ReadonlyMap<MessageQueue, number>;
@@ -91,6 +92,8 @@ function tellMembers(state: BrokerState, header: ResetOffset, table: OffsetTable
     const text = `Consumer not online, so can not reset offset, Group: ${group} Topic: ${topic} Timestamp: ${timestamp}`;
     return fail(ResponseCode.CONSUMER_NOT_ONLINE, text);
   }
+  const refused = refuseTooOld(members);
+  if (refused !== undefined) return refused;
   const told = bodiesOf(table);
   const bytes = Math.max(told.java.length, told.c.length);
   if (bytes > BODY_BYTES_MAX) {

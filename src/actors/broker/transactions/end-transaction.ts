@@ -34,7 +34,10 @@ export const transactionProcessors = [
       isOf(record, GIVEN_UP_TOPICS) &&
       isPlaceOf(state, record, SystemTopic.TRANSACTION_GIVEN_UP);
     if (!isFound) {
-      return fail(ResponseCode.SYSTEM_ERROR, `no message with the id ${msgId} in ${SystemTopic.TRANSACTION_GIVEN_UP}`);
+      return fail(
+        ResponseCode.SYSTEM_ERROR,
+        `no message with the id ${msgId ?? ''} in ${SystemTopic.TRANSACTION_GIVEN_UP}`,
+      );
     }
     if (refusal(state) !== undefined) return refusal(state)!;
     return putCopy(state, record, { checkTimes: 0, preparedQueueOffset: undefined }) ? OK : unavailable();
@@ -44,10 +47,13 @@ export const transactionProcessors = [
 function onEndTransaction(state: BrokerState, header: EndTransaction, { connection }: Request): Answer | typeof LATER {
   if (state.isSlave) return fail(ResponseCode.SLAVE_NOT_AVAILABLE, 'this broker is a slave');
   const { commitOrRollback: word } = header;
-  // Unknown, or no word at all: nobody is answered, as with Apache.
-  if (word !== TransactionType.COMMIT && word !== TransactionType.ROLLBACK) {
+  // The producer does not know it either: nobody is answered, as with Apache.
+  if (word === TransactionType.NONE) {
     state.transactions.counters.ended('unknown');
     return LATER;
+  }
+  if (word !== TransactionType.COMMIT && word !== TransactionType.ROLLBACK) {
+    return fail(ResponseCode.SYSTEM_ERROR, `commitOrRollback=${word}: allowed: 0 (unknown), 8 (commit), 12 (rollback)`);
   }
   const half = findRecord(state, header.commitLogOffset);
   const refused = refusal(state);

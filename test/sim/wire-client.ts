@@ -109,7 +109,7 @@ export class WireClient {
     if (waiting === undefined) throw new Error(`an answer that nobody waits for: ${JSON.stringify(header)}`);
     this.waiting.delete(header.opaque);
     const { code, remark = '', extFields: fields = {} } = header;
-    waiting.answered({ code, remark, fields, body: bytes.subarray(bodyAt) });
+    waiting.answered({ code, remark, fields, body: bytes.subarray(bodyAt), header, serialization: 0 });
   }
 
   private closed(): void {

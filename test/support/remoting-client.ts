@@ -3,6 +3,7 @@
  * src/remoting on purpose: a mistake there must not look right here.
  */
 import { connect, type Socket } from 'node:net';
+import { decodeBinaryHeader } from './binary-header.js';
 import { within } from './within.js';
 
 export const Code = {
@@ -29,6 +30,10 @@ export interface Answer {
   readonly remark: string;
   readonly fields: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** As it came, to the last field. */
+  readonly header: Readonly<Record<string, unknown>>;
+  /** 0 is JSON, 1 is ROCKETMQ. */
+  readonly serialization: number;
 }
 
 /** Total length, header length (its top byte is the serialization), header, body. */
@@ -150,12 +155,18 @@ export class RemotingClient {
 
   private deliver(bytes: Buffer): void {
     const bodyAt = 8 + (bytes.readInt32BE(4) & 0xffffff);
-    const header = JSON.parse(bytes.toString('utf8', 8, bodyAt));
+    const serialization = bytes.readUInt8(4);
+    const header =
+      serialization === 0
+        ? JSON.parse(bytes.toString('utf8', 8, bodyAt))
+        : decodeBinaryHeader(bytes.subarray(8, bodyAt));
     const answer: Answer = {
       code: header.code,
       remark: header.remark ?? '',
       fields: header.extFields ?? {},
       body: bytes.subarray(bodyAt),
+      header,
+      serialization,
     };
     const asked = this.waiting.get(header.opaque);
     if ((header.flag & IS_RESPONSE) === 0 || asked === undefined) {

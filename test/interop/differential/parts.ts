@@ -12,6 +12,7 @@ import { queries } from './queries.js';
 import { replies } from './replies.js';
 import { sendBack } from './send-back.js';
 import { sends } from './sends.js';
+import { settings } from './settings.js';
 import { transactions } from './transactions.js';
 import { unknown } from './unknown.js';
 
@@ -30,5 +31,6 @@ export const PARTS: readonly Part[] = [
   replies,
   administration,
   unknown,
+  settings,
   nameServer,
 ];

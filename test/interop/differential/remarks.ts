@@ -20,6 +20,11 @@ export const REMARKS: readonly Wording[] = [
   row(/^Exception was thrown when putting message back to/, /^no message with the id \w* in /, 'says why'),
   row(/^Cannot invoke ".*" because .* is null$/, /^filters are of type TAG or SQL92, not /, 'says what there is'),
   row(/^$/, /^org.apache.rocketmq.filter.parser.ParseException: Encountered "<EOF>"/, 'says why'),
+  row(
+    /^broker unable to service, until TIME$/,
+    /^broker unable to service, until \d+ \(epoch ms\)$/,
+    'a number: setting it takes one',
+  ),
   row(/^Can not update config path$/, /^Can not update config in black list\.$/, 'as later releases of Apache say it'),
   row(/^not set any response code$/, /^$/, 'what Apache forgot to take away from a success'),
   row(

@@ -89,7 +89,11 @@ export const storeSettings = {
       max: 100_000_000,
     },
   ),
-  messageIndexSafe: flag(false, effective, 'Recovery starts where the index is complete, too.'),
+  messageIndexSafe: flag(
+    false,
+    effective,
+    'After a crash index files that had not been synced are built again instead of repaired.',
+  ),
   maxMsgsNumBatch: int(64, effective, 'Most messages that a query by key returns.', { min: 1 }),
   defaultQueryMaxNum: int(32, effective, 'Most messages that a query by unique key returns.', { min: 1 }),
   checkCRCOnRecover: flag(true, effective, 'Recovery checks the checksum of every body that it reads.'),

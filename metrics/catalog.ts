@@ -102,6 +102,13 @@ export const catalog = {
     labels: ['broker'],
     help: 'Messages whose keys could not be put into the index (disk full): queries by key miss them.',
   },
+  indexBehind: {
+    name: 'hangar_index_behind_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: ['broker'],
+    help: 'Commit log whose keys are still being put into the index after a crash: queries by key miss its messages.',
+  },
 
   // Delayed messages and messages that consumers send back.
   delayedPending: {

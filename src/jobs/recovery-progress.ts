@@ -3,9 +3,8 @@
  *
  *     recovering stores: broker-a 1.2 of 4.0 GiB, 650 MB/s, 5 s left; broker-b waits
  */
-import { GIB, MS_PER_SECOND } from '../base/units.js';
-
-const BYTES_PER_MB = 1_000_000;
+import { progressText } from '../base/progress.js';
+import { MS_PER_SECOND } from '../base/units.js';
 
 interface Running {
   readonly sinceMs: number;
@@ -60,10 +59,5 @@ export class RecoveryProgress {
 
 function progressOf({ first, done, total }: Running, nowMs: number): string {
   if (first === undefined) return 'waits';
-  const [doneGib, totalGib] = [done, total].map((bytes) => (bytes / GIB).toFixed(1));
-  const seconds = (nowMs - first.atMs) / MS_PER_SECOND;
-  const bytes = done - first.done;
-  if (seconds <= 0 || bytes <= 0) return `${doneGib} of ${totalGib} GiB`;
-  const left = Math.ceil((Math.max(0, total - done) / bytes) * seconds);
-  return `${doneGib} of ${totalGib} GiB, ${Math.round(bytes / BYTES_PER_MB / seconds)} MB/s, ${left} s left`;
+  return progressText(done, total, done - first.done, nowMs - first.atMs);
 }

@@ -44,11 +44,6 @@ export class Checkpoint {
     return Math.max(0, Math.min(this.logTimestamp, this.consumeQueueTimestamp) - MARGIN_MS);
   }
 
-  /** The same, and their keys are indexed: where recovery begins with messageIndexSafe. */
-  get minTimestampWithIndex(): number {
-    return Math.min(this.minTimestamp, this.indexTimestamp);
-  }
-
   /** Writes and syncs; what a later version of Apache's broker keeps behind the three times stays. Throws DiskError. */
   save(): void {
     const bytes = new Uint8Array(LAYOUT.bytes);

@@ -81,7 +81,7 @@ export interface LogScannerOptions {
 
 const BLOCK_BYTES = MIB;
 /** Larger than any record: frames have at most 16 MiB unless the limit was raised. What claims more is no record. */
-const RECORD_BYTES_MAX = 64 * MIB;
+export const RECORD_BYTES_MAX = 64 * MIB;
 /** A level without a delay is delivered after this long (ScheduleMessageService.computeDeliverTimestamp). */
 const UNKNOWN_LEVEL_DELAY_MS = 1000;
 const SCHEDULE_TOPIC = Buffer.from(SystemTopic.SCHEDULE, 'latin1');

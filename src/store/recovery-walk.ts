@@ -4,9 +4,7 @@
  */
 import { invariant } from '../base/invariant.js';
 import { MIB } from '../base/units.js';
-import { IndexKeys } from '../message/index-keys.js';
-import { entersConsumeQueue, entersIndex } from '../message/system-flags.js';
-import type { IndexService } from './index-service.js';
+import { entersConsumeQueue } from '../message/system-flags.js';
 import type { LogFiles } from './log-files.js';
 import type { RemainsFinder } from './log-remains.js';
 import type { LogScanner, ScannedRecord, ScanResult } from './log-scan.js';
@@ -16,11 +14,9 @@ import { isZero } from './zeros.js';
 const PROGRESS_BYTES = 16 * MIB;
 /** What a device writes as a whole. */
 const SECTOR_BYTES = 512;
-/** No record has been indexed yet. */
-const NOTHING = -1;
 
 export interface WalkEvents {
-  /** Before queues or index are changed for the first time. */
+  /** Before queues are changed for the first time. */
   onChange(): void;
   onProgress(bytesDone: number, bytesTotal: number): void;
   /** The queue of this record begins with it: what was before cannot be read. */
@@ -29,7 +25,6 @@ export interface WalkEvents {
 
 export interface WalkOptions {
   readonly checkBodyCrc: boolean;
-  readonly index: IndexService | undefined;
   /** Store time to begin with: of a message before the first one visited. */
   readonly storeTimestamp: number;
 }
@@ -38,8 +33,6 @@ export interface WalkRange {
   readonly from: number;
   /** Records from here on are dispatched. */
   readonly dispatchFrom: number;
-  /** Keys of records up to this offset are known to be complete. */
-  readonly indexedTo: number;
   /** Nothing older can be read: a queue that misses entries begins anew. Otherwise the walk ends there. */
   readonly isFullRebuild: boolean;
 }
@@ -64,12 +57,11 @@ export class RecoveryWalk {
   scannedBytes = 0;
   hasChanged = false;
 
-  private readonly keys = new IndexKeys();
   private reportedAt = 0;
   private dataEnd = 0;
   /** Offset of a record with a hole, at which the walk ended; -1 if none has one. */
   private tornAt = -1;
-  private range: WalkRange = { from: 0, dispatchFrom: 0, indexedTo: NOTHING, isFullRebuild: false };
+  private range: WalkRange = { from: 0, dispatchFrom: 0, isFullRebuild: false };
 
   constructor(
     private readonly log: LogFiles,
@@ -103,22 +95,6 @@ export class RecoveryWalk {
     }
   }
 
-  /** Puts the keys of records in [from, to) that lie behind `indexedTo` into the index only. */
-  indexOnly(from: number, to: number, indexedTo = NOTHING): void {
-    this.range = { from, dispatchFrom: from, indexedTo, isFullRebuild: false };
-    this.reportedAt = from;
-    this.dataEnd = to;
-    for (let at = from; at < to; ) {
-      const result = this.scanner.scan(this.log, at, to, false, (record) => {
-        this.putKeys(record);
-        if (record.offset - this.reportedAt >= PROGRESS_BYTES) this.progress(record.offset);
-      });
-      this.scannedBytes += result.offset - at;
-      if (result.stop !== 'missing') return;
-      at = this.fileAfter(result.offset);
-    }
-  }
-
   private fileAfter(offset: number): number {
     for (let i = 0; i < this.log.count; i++) if (this.log.startAt(i) > offset) return this.log.startAt(i);
     invariant(false, 'there is a file behind a missing one', offset);
@@ -139,9 +115,7 @@ export class RecoveryWalk {
     if (record.physicalOffset !== record.offset) this.misplaced++;
     if (record.offset - this.reportedAt >= PROGRESS_BYTES) this.progress(record.offset);
     if (record.offset < this.range.dispatchFrom) return true;
-    if (entersConsumeQueue(record.sysFlag) && !this.dispatch(queues, record)) return false;
-    this.putKeys(record);
-    return true;
+    return !entersConsumeQueue(record.sysFlag) || this.dispatch(queues, record);
   }
 
   /**
@@ -169,17 +143,6 @@ export class RecoveryWalk {
     }
     this.dispatched++;
     return true;
-  }
-
-  private putKeys(record: ScannedRecord): void {
-    const { keys } = this;
-    const { index } = this.options;
-    if (index === undefined || !entersIndex(record.sysFlag) || record.offset <= this.range.indexedTo) return;
-    keys.open(record.buffer, record.topicAt, record.topicBytes, record.properties);
-    while (keys.next()) {
-      this.change();
-      index.put(keys.hash, record.offset, record.storeTimestamp);
-    }
   }
 
   private change(): void {

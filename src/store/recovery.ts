@@ -6,10 +6,10 @@
  * follows it is checked and dispatched, which normally is nothing. Apache checks the last three files there.
  *
  * After a crash, and whenever log and queues disagree, the walk begins at the newest file that the checkpoint vouches
- * for: everything before it is durable and dispatched. The queues are cut back to there and filled again from the log;
- * so are index files that were not full and synced (see prepareIndex). The first thing in the log that is no record ends
- * it: what lies behind is removed, so that it can never be read as records later. When good records are among that, one
- * of these is so:
+ * for: everything before it is durable and dispatched. The queues are cut back to there and filled again from the log.
+ * The key index is left to the broker, but for what is wrong in it (recovered-index.ts). The first thing in the log that is
+ * no record ends it: what lies behind is removed, so that it can never be read as records later. When good records are
+ * among that, one of these is so:
  *
  *   - They may never have been synced: the machine lost its power, and pages reach the disk in any order. Nobody was
  *     promised them. They are cut off as by Apache's broker, kept beside the log (kept-cut.ts), and that is told.
@@ -21,7 +21,7 @@
 import { type Clock, systemClock } from '../base/clock.js';
 import type { Disk } from '../base/disk.js';
 import { invariant } from '../base/invariant.js';
-import { GIB, KIB, MS_PER_SECOND } from '../base/units.js';
+import { KIB, MS_PER_SECOND } from '../base/units.js';
 import {
   checkRecord,
   Magic,
@@ -32,12 +32,12 @@ import {
 } from '../message/record.js';
 import { Checkpoint } from './checkpoint.js';
 import { makeDurableDirectory } from './directories.js';
-import { FileCache } from './file-cache.js';
-import { IndexService } from './index-service.js';
+import type { Unindexed } from './index-rebuild.js';
 import { keepCut } from './kept-cut.js';
 import { LogFiles, StoreError } from './log-files.js';
 import { type Remains, RemainsFinder } from './log-remains.js';
 import { LogScanner, type ScannedRecord, type ScanResult } from './log-scan.js';
+import { RecoveredIndex } from './recovered-index.js';
 import { type RecoveredQueue, RecoveredQueues } from './recovered-queues.js';
 import { RecoveryWalk } from './recovery-walk.js';
 import {
@@ -49,6 +49,7 @@ import {
   isLogSynced,
   isTailCut,
   storePath,
+  unindexedEnd,
 } from './store-directory.js';
 import { takeTail } from './tail-from-copy.js';
 import { markUnsynced, writeUnsyncedAgain } from './unsynced-mark.js';
@@ -76,7 +77,7 @@ export interface RecoverOptions {
     | {
         readonly slots: number;
         readonly entries: number;
-        /** messageIndexSafe: after a crash go back as far as the index needs. Otherwise it is repaired from itself. */
+        /** messageIndexSafe; see RecoveredIndex. */
         readonly isSafe: boolean;
       }
     | undefined;
@@ -115,6 +116,8 @@ export interface RecoveredStore {
   /** What was read, and put into consume queues. */
   readonly scannedBytes: number;
   readonly dispatchedRecords: number;
+  /** Keys that the index lacks; undefined: none, or there is no index. */
+  readonly unindexed: Unindexed | undefined;
 }
 
 /** A torn write is looked for this far behind the end of the log. */
@@ -125,8 +128,6 @@ const REMAINS_BYTES = 64 * KIB;
  */
 export const VOUCHED_MARGIN_MS = 15 * MS_PER_SECOND;
 const PROBLEMS_MAX = 100;
-/** What a lost index is built from again before the broker serves: a few seconds of reading. */
-const INDEXED_AGAIN_BYTES = 4 * GIB;
 
 export function recoverStore(
   disk: Disk,
@@ -158,6 +159,8 @@ interface LogEnd {
   readonly offset: number;
   /** Something was removed behind it. */
   readonly isCut: boolean;
+  /** Records from here on were not dispatched before. */
+  readonly dispatchedFrom: number;
 }
 
 class Recovery {
@@ -165,8 +168,7 @@ class Recovery {
   private readonly scanner: LogScanner;
   private readonly remains: RemainsFinder;
   private readonly checkpoint: Checkpoint;
-  private readonly cache: FileCache;
-  private readonly index: IndexService | undefined;
+  private readonly index: RecoveredIndex | undefined;
   private readonly walk: RecoveryWalk;
   private readonly problems: RecoveryProblem[] = [];
   private queues: RecoveredQueues;
@@ -174,7 +176,9 @@ class Recovery {
   /** Consume queues that were synced are damaged: all are built again. */
   private hasDamagedQueues = false;
   /** Everything in the log had been synced, when it was closed in order. */
-  private readonly wasSynced: boolean;
+  private wasSynced: boolean;
+  /** Where the log ended when its broker stopped in order, though keys were missing in the index; else undefined. */
+  private readonly stoppedAt: number | undefined;
   /** Messages stored before this had been synced. */
   private readonly vouchedTimestamp: number;
   private readonly clock: Clock;
@@ -187,7 +191,8 @@ class Recovery {
     const { rootDirectory, commitLogDirectory, fileBytes, delayLevelsMs, checkBodyCrc } = options;
     makeDurableDirectory(disk, rootDirectory);
     this.clock = surroundings.clock ?? systemClock;
-    this.abnormal = hasAbortFile(disk, rootDirectory);
+    this.stoppedAt = unindexedEnd(disk, rootDirectory);
+    this.abnormal = hasAbortFile(disk, rootDirectory) && this.stoppedAt === undefined;
     this.wasSynced = isLogSynced(disk, rootDirectory);
     const isCut = isTailCut(disk, rootDirectory);
     this.log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes, isTailCut: isCut });
@@ -196,13 +201,15 @@ class Recovery {
     this.remains = new RemainsFinder(this.log, this.scanner);
     this.checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
     this.vouchedTimestamp = this.checkpoint.logTimestamp - VOUCHED_MARGIN_MS;
-    this.cache = new FileCache(disk);
-    this.index = this.openIndex(this.clock);
+    const { index } = options;
+    if (index !== undefined) {
+      this.index = new RecoveredIndex(disk, { ...index, rootDirectory, clock: this.clock }, this.checkpoint);
+    }
     this.queues = this.openQueues();
     this.walk = new RecoveryWalk(
       this.log,
       this.scanner,
-      { checkBodyCrc, index: this.index, storeTimestamp: this.checkpoint.logTimestamp },
+      { checkBodyCrc, storeTimestamp: this.checkpoint.logTimestamp },
       {
         onChange: () => this.beginChange(),
         onProgress: surroundings.onProgress ?? (() => {}),
@@ -210,20 +217,6 @@ class Recovery {
       },
       this.remains,
     );
-  }
-
-  private openIndex(clock: Clock): IndexService | undefined {
-    const { rootDirectory, index } = this.options;
-    if (index === undefined) return undefined;
-    return IndexService.open(this.cache, {
-      directory: storePath.index(rootDirectory),
-      clock,
-      slots: index.slots,
-      entries: index.entries,
-      onFileSynced: (endTimestamp, error) => {
-        if (error === undefined) this.checkpoint.indexTimestamp = endTimestamp;
-      },
-    });
   }
 
   /** Before anything is changed: the next start must not take the store for one that was closed in order. */
@@ -259,25 +252,26 @@ class Recovery {
     if (misplaced > 0) {
       this.problem(this.log.directory, -1, `${misplaced} records say that they lie at another offset than they do`);
     }
+    const unindexed = this.index?.unindexed(this.log, this.remains, end.dispatchedFrom, this.walk.lastRecordOffset);
+    if (unindexed !== undefined) this.beginChange();
     const queues = this.queues.finish();
     this.index?.close();
-    this.cache.closeAll();
     this.log.close();
     endRecovering(this.disk, this.options.rootDirectory);
-    return this.result(end, queues, storeTimestamp);
+    return this.result(end, queues, storeTimestamp, unindexed);
   }
 
   /** Lets go of all files and of what waits to be written: the next start begins anew. */
   abandon(): void {
     this.queues.abandon();
-    this.cache.discard();
+    this.index?.discard();
     this.log.close();
   }
 
   /** Without a log the queues point nowhere, and the index keeps the new log's messages out. */
   private withoutLog(): RecoveredStore {
     const { rootDirectory } = this.options;
-    if (this.queues.count > 0 || (this.index?.fileCount ?? 0) > 0) {
+    if (this.queues.count > 0 || this.index?.isEmpty === false) {
       this.problem(this.log.directory, -1, 'there are no commit log files: consume queues and index are removed');
       this.queues.finish();
       this.index?.discard();
@@ -288,10 +282,15 @@ class Recovery {
     }
     if (this.index !== undefined) makeDurableDirectory(this.disk, storePath.index(rootDirectory));
     this.log.close();
-    return this.result({ offset: 0, isCut: false }, [], 0);
+    return this.result({ offset: 0, isCut: false, dispatchedFrom: 0 }, [], 0, undefined);
   }
 
-  private result(end: LogEnd, queues: readonly RecoveredQueue[], lastStoreTimestamp: number): RecoveredStore {
+  private result(
+    end: LogEnd,
+    queues: readonly RecoveredQueue[],
+    lastStoreTimestamp: number,
+    unindexed: Unindexed | undefined,
+  ): RecoveredStore {
     return {
       minOffset: this.log.minOffset,
       endOffset: end.offset,
@@ -303,6 +302,7 @@ class Recovery {
       problems: this.problems,
       scannedBytes: this.walk.scannedBytes,
       dispatchedRecords: this.walk.dispatched,
+      unindexed,
     };
   }
 
@@ -313,20 +313,31 @@ class Recovery {
     for (const path of this.queues.damaged) this.problem(path, -1, 'damaged entries: all queues are built again');
     this.hasDamagedQueues = this.queues.damaged.length > 0;
     if (this.hasDamagedQueues) return undefined;
+    const { stoppedAt } = this;
+    if (stoppedAt !== undefined && this.queues.maxPhysicalOffset > stoppedAt) return this.usedByOthers();
     const newest = this.queues.newestMessage();
     if (newest === undefined || !this.isRecord(newest.offset, newest.bytes)) return undefined;
-    if (!this.isIndexSound()) this.prepareIndex(newest.offset + newest.bytes);
-    const end = this.walk.run(this.queues, {
-      from: newest.offset,
-      dispatchFrom: newest.offset + newest.bytes,
-      // All keys of its last message were flushed.
-      indexedTo: this.index === undefined || this.index.fileCount === 0 ? -1 : this.index.endPhysicalOffset,
-      isFullRebuild: false,
-    });
+    const dispatchedFrom = newest.offset + newest.bytes;
+    const isIndexGood = stoppedAt === undefined && this.isIndexSound();
+    const end = this.walk.run(this.queues, { from: newest.offset, dispatchFrom: dispatchedFrom, isFullRebuild: false });
     if (this.walk.gapAt >= 0) return undefined;
+    if (stoppedAt !== undefined && end.offset >= stoppedAt && this.goesOnBehind(stoppedAt, end)) {
+      return this.usedByOthers();
+    }
+    if (!isIndexGood) this.prepareIndex(dispatchedFrom);
     const isCut = this.cut(end, false);
-    if (this.walk.hasChanged) this.sync(newest.offset, end.offset);
-    return { offset: end.offset, isCut };
+    if (this.walk.hasChanged || !isIndexGood) this.sync(newest.offset, end.offset);
+    return { offset: end.offset, isCut, dispatchedFrom };
+  }
+
+  /** A broker of Apache's has used the store since ours stopped, and crashed: see unindexedEnd. */
+  private usedByOthers(): undefined {
+    this.wasSynced = false;
+    return undefined;
+  }
+
+  private goesOnBehind(offset: number, end: ScanResult): boolean {
+    return end.offset > offset || end.stop === 'bad' || this.remains.hasBytes(offset, this.nearBytes(offset));
   }
 
   /** Nobody but its owner removes the directory, or writes a header that cannot be. */
@@ -334,7 +345,7 @@ class Recovery {
     if (this.index === undefined) return true;
     const damaged = this.index.damagedFiles;
     for (const path of damaged) this.problem(path, -1, 'its header is damaged: it and what follows are built again');
-    return damaged.length === 0 && this.disk.stat(storePath.index(this.options.rootDirectory)) !== undefined;
+    return damaged.length === 0 && this.index.exists;
   }
 
   private isRecord(offset: number, bytes: number): boolean {
@@ -360,8 +371,8 @@ class Recovery {
     let from = this.crashStart();
     const misses = isWithoutQueues && (this.wasSynced || from > this.log.minOffset);
     const isFullRebuild = isWithoutQueues || this.hasDamagedQueues;
-    if (isFullRebuild) from = this.log.minOffset;
     this.prepareIndex(from);
+    if (isFullRebuild) from = this.log.minOffset;
     let end = this.rebuildFrom(from, isFullRebuild);
     if (misses && this.walk.dispatched > 0) {
       const path = storePath.consumeQueues(this.options.rootDirectory);
@@ -386,9 +397,9 @@ class Recovery {
       );
     }
     const isCut = this.cut(end, true);
-    this.indexAgainUpTo(end.offset);
+    this.index?.dropFrom(end.offset);
     this.sync(from, end.offset);
-    return { offset: end.offset, isCut };
+    return { offset: end.offset, isCut, dispatchedFrom: from };
   }
 
   private rebuildFrom(from: number, isFullRebuild: boolean): ScanResult {
@@ -398,43 +409,18 @@ class Recovery {
       this.checkpoint.consumeQueueTimestamp = 0;
       this.checkpoint.save();
     }
-    const indexedTo = this.index?.indexedTo ?? -1;
-    return this.walk.run(this.queues, { from, dispatchFrom: from, indexedTo, isFullRebuild });
+    return this.walk.run(this.queues, { from, dispatchFrom: from, isFullRebuild });
   }
 
-  /**
-   * The index knows all messages in front of `from` afterwards. With messageIndexSafe the walk begins far enough back for
-   * files that are not safe to be dropped, as in Apache's broker. Otherwise they are repaired, and what they lost is taken
-   * from the log, up to INDEXED_AGAIN_BYTES of it. After a crash nobody knows whether there were other files, so without
-   * any the whole log is looked at for keys.
-   */
-  private prepareIndex(from: number): void {
-    const { index, log, options, checkpoint } = this;
-    if (index === undefined) return;
-    const directory = storePath.index(options.rootDirectory);
-    if (options.index?.isSafe === true) return index.dropUnsafe(checkpoint.indexTimestamp);
-    index.repairUnsafe(checkpoint.indexTimestamp, from);
-    const wanted = Math.max(log.minOffset, this.recordAtOrBefore(index.endPhysicalOffset));
-    const least = log.fileStart(Math.max(0, from - INDEXED_AGAIN_BYTES));
-    if (wanted < least) {
-      this.problem(directory, least, `keys of messages between ${wanted} and here are not in the index`);
-    }
+  private prepareIndex(limit: number): void {
+    if (this.index === undefined) return;
     this.beginChange();
-    this.walk.indexOnly(Math.max(least, wanted), from, index.indexedTo);
-    makeDurableDirectory(this.disk, directory);
-  }
-
-  /** The offset itself when a record begins there, else its file's begin. */
-  private recordAtOrBefore(offset: number): number {
-    return this.remains.search(offset, offset + 1, 0)?.offset ?? this.log.fileStart(offset);
+    this.index.prepare(limit);
   }
 
   /** First byte of the newest file that begins with a message from before the checkpoint; else of the oldest. */
   private crashStart(): number {
-    const isIndexSafe = this.options.index?.isSafe === true;
-    const { minTimestamp, minTimestampWithIndex } = this.checkpoint;
-    // Of the millisecond in which an index file became full, later messages have their keys in the next one.
-    const limit = isIndexSafe ? Math.min(minTimestamp, minTimestampWithIndex - 1) : minTimestamp;
+    const { minTimestamp } = this.checkpoint;
     const head = Buffer.alloc(RECORD_HEAD_BYTES_MAX);
     const view = new DataView(head.buffer, head.byteOffset, head.length);
     for (let i = this.log.count - 1; i > 0; i--) {
@@ -442,7 +428,7 @@ class Recovery {
       if (this.log.read(start, head.length, head, 0) < head.length) continue;
       if (view.getInt32(RECORD.magic) !== Magic.RECORD) continue;
       const storeTimestamp = readStoreTimestamp(view, 0);
-      if (storeTimestamp !== 0 && storeTimestamp <= limit) return start;
+      if (storeTimestamp !== 0 && storeTimestamp <= minTimestamp) return start;
     }
     return this.log.minOffset;
   }
@@ -466,17 +452,6 @@ class Recovery {
     return { ...end, stop: 'bad', offset: suspectAt, problem: 'zeros in topic or properties' };
   }
 
-  /** An index file that is safe, but knows messages that the log has lost, would keep new ones out. */
-  private indexAgainUpTo(endOffset: number): void {
-    const { index, log } = this;
-    if (index === undefined || index.fileCount === 0 || index.endPhysicalOffset < endOffset) return;
-    // First, so that a recovery after this one looks at what the dropped files knew.
-    this.checkpoint.indexTimestamp = Math.min(this.checkpoint.indexTimestamp, index.timestampBefore(endOffset));
-    this.checkpoint.save();
-    while (index.fileCount > 0 && index.endPhysicalOffset >= endOffset) index.dropUnsafe(index.endTimestamp - 1);
-    this.walk.indexOnly(Math.max(log.minOffset, log.fileStart(index.endPhysicalOffset)), endOffset);
-  }
-
   private sync(from: number, to: number): void {
     try {
       this.log.sync(from, to);
@@ -486,7 +461,6 @@ class Recovery {
     }
     this.queues.sync();
     this.index?.sync();
-    if (this.index !== undefined) this.checkpoint.indexTimestamp = this.index.fullTimestamp;
     this.checkpoint.logTimestamp = this.walk.storeTimestamp;
     this.checkpoint.consumeQueueTimestamp = this.walk.storeTimestamp;
     this.checkpoint.save();

@@ -64,18 +64,36 @@ export function createAbortFile(disk: Disk, root: string): void {
 
 /** Says in the abort file, durably, that a recovery works on a log that had been synced to its end; see isLogSynced. */
 export function createRecoveringFile(disk: Disk, root: string): void {
-  if (hasAbortFile(disk, root)) return;
+  if (hasAbortFile(disk, root) && unindexedEnd(disk, root) === undefined) return;
   replaceFile(disk, storePath.abort(root), SYNCED);
 }
 
 /** The recovery is done: from now on the log is one that is written to. */
 export function endRecovering(disk: Disk, root: string): void {
   if (abortContent(disk, root) === SYNCED) disk.writeFile(storePath.abort(root), '');
+  if (unindexedEnd(disk, root) !== undefined) replaceFile(disk, storePath.abort(root), '');
 }
 
 /** The last broker stopped in order, and whoever recovers the store since then has not changed the log. */
 export function isLogSynced(disk: Disk, root: string): boolean {
-  return !hasAbortFile(disk, root) || abortContent(disk, root) === SYNCED;
+  return !hasAbortFile(disk, root) || abortContent(disk, root) === SYNCED || unindexedEnd(disk, root) !== undefined;
+}
+
+/**
+ * The store was closed in order, but for the index, which misses keys of a log that ends at `logEnd`. Apache's broker
+ * takes this for a crash, goes back as far as the checkpoint says, and so finds them. Durable.
+ */
+export function leaveUnindexed(disk: Disk, root: string, logEnd: number): void {
+  replaceFile(disk, storePath.abort(root), `${UNINDEXED}${logEnd}`);
+}
+
+/**
+ * Where the log ended when `leaveUnindexed` was called; else undefined. Apache's broker leaves the abort file as it found it
+ * when it crashes: if the log has another end, or the queues another last message, it was there in between.
+ */
+export function unindexedEnd(disk: Disk, root: string): number | undefined {
+  const content = abortContent(disk, root);
+  return content?.startsWith(UNINDEXED) === true ? Number(content.slice(UNINDEXED.length)) : undefined;
 }
 
 /** The store was closed in order: log and queues are synced, everything is dispatched. Durable. */
@@ -86,10 +104,11 @@ export function removeAbortFile(disk: Disk, root: string): void {
 
 /**
  * Apache looks only whether the abort file is there; its content tells our next recovery what the interrupted one did:
- * the last log file may be short; the log was synced to its end.
+ * the last log file may be short; the log was synced to its end. Or what an orderly stop left to do.
  */
 const CUTTING = 'cutting';
 const SYNCED = 'synced';
+const UNINDEXED = 'unindexed ';
 
 /** Runs what leaves the last log file short for a moment. A crash meanwhile can be told by isTailCut. */
 export function cutting(disk: Disk, root: string, cut: () => void): void {

@@ -30,6 +30,7 @@ const TESTS: Readonly<Record<string, readonly [file: string, name: string]>> = {
     'actors/broker/dispatcher',
     'are used again, and those beyond 512 KiB forgotten',
   ],
+  'log read at a time for keys that the index lacks': ['actors/broker/index-catch-up', 'a step reads 2 MiB at most'],
   'log window': ['bounds/store', 'log window:'],
   'store in memory': ['cluster/memory-store', 'what cannot be deleted is not exceeded'],
   'threads that use one store in memory': ['runtime/ram-disk', 'has room for 64 threads at a time'],

@@ -30,6 +30,7 @@ import {
   sendDelayed,
   untilDelivered,
 } from './harness/store-delayed.js';
+import { leaveIndexBehind } from './harness/store-behind.js';
 import { readIndexFiles, readLog } from './harness/store-files.js';
 import {
   assertHolds,
@@ -172,6 +173,22 @@ life.step('Hangar has everything after that orderly stop', async (home) => {
   await hangar.stop();
   await home.check();
   assertHourPending(home.store);
+});
+
+life.step("Apache's broker finds every key though Hangar's orderly stop left half of the index out", async (home) => {
+  leaveIndexBehind(home.store);
+  const before = readIndexFiles(home.store, SIZES.indexSlots);
+  // As they are by default.
+  const apache = await home.open('apache', { messageIndexSafe: 'false' });
+  await used(home, async (client) => {
+    const found = await contentsOf(client, QUEUES);
+    assertKept(contents, found, true);
+    await assertFoundByKey(client, recordsIn(found), before.length + 1);
+  });
+  const after = readIndexFiles(home.store, SIZES.indexSlots);
+  assert.ok(after.length > before.length, `${before.length} and ${after.length} index files`);
+  await apache.stop();
+  await home.check();
 });
 
 life.run();

@@ -5,12 +5,14 @@ import type { BrokerState } from '../../src/actors/broker/state.js';
 import { PORT_KIND } from '../../src/actors/front/connection-messages.js';
 import type { Connection } from '../../src/actors/front/connection.js';
 import type { FrontState } from '../../src/actors/front/state.js';
+import { indexKeyHashOf } from '../../src/message/java-hash.js';
 import { bodyOf, textOf, violated } from './ledger.js';
 import { HOST, MASTERS, type Master, NAME_SERVER_PORTS, type Role, ROLES, SLAVE_OF } from './sim-cluster.js';
 import {
   logBytes,
   queueKey,
   readConsumeQueue,
+  readIndex,
   readLog,
   type StoredLog,
   type StoredMessage,
@@ -383,6 +385,38 @@ export function checkConsumeQueues(world: World): void {
       if (entries.length > 0) violated(`${role} ${key}: ${entries.length} entries, and no message in the log`);
     }
   }
+}
+
+/**
+ * The key indexes of stores that were closed in order hold every key of their logs, in its order. Perhaps twice, as in
+ * Apache's: the message with which a file became full is indexed again after a crash.
+ */
+export function checkIndexes(world: World): void {
+  const { cluster, ledger } = world;
+  for (const role of ROLES) {
+    const { storePathRootDir, maxHashSlotNum } = cluster.settingsOf(role);
+    const entries = readIndex(cluster.diskOf(role), storePathRootDir, maxHashSlotNum);
+    const behind = entries.findIndex(({ offset }, at) => at > 0 && offset < entries[at - 1]!.offset);
+    if (behind >= 0) violated(`${role}: index entry ${behind} of ${entries[behind]!.offset} lies behind a later one`);
+    const known = new Set(entries.map(({ offset, keyHash }) => `${offset} ${keyHash}`));
+    const expected = new Set<string>();
+    for (const { topic, properties, physicalOffset, sysFlag } of readLog(cluster.diskOf(role), ledger.logOf(role))
+      .messages) {
+      for (const key of (sysFlag & 0xc) === 0xc ? [] : keysOf(properties)) {
+        expected.add(`${physicalOffset} ${indexKeyHashOf(topic, key)}`);
+      }
+    }
+    for (const one of expected) if (!known.has(one)) violated(`${role}: the index misses ${one}`);
+    for (const one of known) if (!expected.has(one)) violated(`${role}: the index has ${one}, which is no key`);
+  }
+}
+
+function keysOf(properties: string): string[] {
+  return properties.split('\u0002').flatMap((item) => {
+    const [name, value = ''] = item.split('\u0001');
+    if (name === 'UNIQ_KEY') return [value];
+    return name === 'KEYS' ? value.split(' ').filter((word) => word !== '') : [];
+  });
 }
 
 /** After an orderly stop no store looks like one of a crash, and a start finds nothing to do. */

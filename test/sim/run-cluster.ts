@@ -8,6 +8,7 @@ import {
   becomeQuiet,
   checkCleanStores,
   checkConsumeQueues,
+  checkIndexes,
   checkFilesClosed,
   checkLogs,
   checkNothingHeld,
@@ -192,6 +193,7 @@ async function checkAtEnd(world: World, faults: readonly string[]): Promise<void
   if (simulation.random.chance(0.6)) {
     await cluster.stop(STOP_LIMIT_MS);
     checkCleanStores(world);
+    checkIndexes(world);
     if (!faults.some((fault) => fault.startsWith('threadDeath'))) checkFilesClosed(world);
   } else {
     cluster.kill();

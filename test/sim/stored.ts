@@ -173,6 +173,29 @@ export function readConsumeQueue(disk: Disk, root: string, topic: string, queueI
   return { first, entries };
 }
 
+export interface IndexEntry {
+  readonly keyHash: number;
+  readonly offset: number;
+}
+
+/** Entries of all index files of a store, file after file. */
+export function readIndex(disk: Disk, root: string, slots: number): IndexEntry[] {
+  const entries: IndexEntry[] = [];
+  for (const name of disk.list(`${root}/index`)) {
+    const file = disk.open(`${root}/index/${name}`, { readOnly: true });
+    const header = Buffer.alloc(40);
+    file.read(header, 0, 40, 0);
+    const count = Math.max(0, header.readInt32BE(36) - 1);
+    const bytes = Buffer.alloc(count * 20);
+    file.read(bytes, 0, bytes.length, 40 + slots * 4 + 20);
+    for (let at = 0; at < bytes.length; at += 20) {
+      entries.push({ keyHash: bytes.readInt32BE(at), offset: Number(bytes.readBigInt64BE(at + 4)) });
+    }
+    file.close();
+  }
+  return entries;
+}
+
 /** Queues that have a directory, as `topic-queueId`. */
 export function storedQueues(disk: Disk, root: string): string[] {
   const directory = `${root}/consumequeue`;

@@ -7,7 +7,7 @@ import type { Finding } from '../../src/store/check/findings.js';
 import { removeAbortFile } from '../../src/store/recovery.js';
 import { apacheStore, layOutApacheStore } from './fixture.js';
 import { HALF, simulatedDisk } from './support.js';
-import { DELAY_LEVELS, FILE_BYTES, optionsFor, recover, ROOT, TestStore } from './test-store.js';
+import { DELAY_LEVELS, FILE_BYTES, optionsFor, recoverAll, ROOT, TestStore } from './test-store.js';
 
 const LOG = `${ROOT}/commitlog`;
 const QUEUE = `${ROOT}/consumequeue/orders/0`;
@@ -70,7 +70,7 @@ function goodStore(): Stored {
   store.writeOut();
   const end = store.log.endOffset;
   store.kill();
-  recover(disk);
+  recoverAll(disk);
   removeAbortFile(disk, ROOT);
   return { disk, offsets, end };
 }

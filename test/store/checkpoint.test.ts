@@ -34,8 +34,6 @@ test('the minimum is three seconds before the older one, never negative', () => 
   assert.is(saved(10_000, 20_000, 0).checkpoint.minTimestamp, 7_000);
   assert.is(saved(20_000, 9_000, 0).checkpoint.minTimestamp, 6_000);
   assert.is(saved(20_000, 2_000, 0).checkpoint.minTimestamp, 0);
-  assert.is(saved(20_000, 20_000, 9_000).checkpoint.minTimestampWithIndex, 9_000);
-  assert.is(saved(20_000, 20_000, 19_000).checkpoint.minTimestampWithIndex, 17_000);
 });
 
 test('without a file, or with nonsense in it, nothing is known', () => {

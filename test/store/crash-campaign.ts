@@ -20,6 +20,7 @@ import { entersConsumeQueue, entersIndex } from '../../src/message/system-flags.
 import type { MemoryDisk } from '../../src/runtime/simulation/memory-disk.js';
 import { FileCache } from '../../src/store/file-cache.js';
 import { checkStore } from '../../src/store/check/check-store.js';
+import type { Unindexed } from '../../src/store/index-rebuild.js';
 import { IndexService } from '../../src/store/index-service.js';
 import { type RecoveredStore, type RecoverOptions, recoverStore } from '../../src/store/recovery.js';
 import { storePath } from '../../src/store/store-directory.js';
@@ -39,6 +40,8 @@ export class Ended extends Error {}
 interface Character {
   readonly flush: 'ASYNC_FLUSH' | 'SYNC_FLUSH';
   readonly isIndexSafe: boolean;
+  /** Steps of the index towards its end, a turn. */
+  readonly indexSteps: readonly number[];
   readonly lives: number;
   readonly turns: number;
   /** Odds of a life to end at a random call instead of between two turns. */
@@ -53,6 +56,7 @@ function drawCharacter(random: Prng): Character {
   return {
     flush: random.pick(['ASYNC_FLUSH', 'SYNC_FLUSH']),
     isIndexSafe: random.chance(0.5),
+    indexSteps: random.pick([[0], [0, 1, 3], [1, 50], [1_000]]),
     lives: 2 + random.below(4),
     turns: random.pick([4, 12, 30]),
     endedOdds: random.pick([0, 0.7]),
@@ -90,10 +94,12 @@ export interface CampaignReport {
   recoveriesEnded: number;
   refused: number;
   syncErrors: number;
+  /** Lives that ended before the index was complete. */
+  behind: number;
 }
 
 export function emptyReport(): CampaignReport {
-  return { lives: 0, messages: 0, lost: 0, powerLosses: 0, recoveriesEnded: 0, refused: 0, syncErrors: 0 };
+  return { lives: 0, messages: 0, lost: 0, powerLosses: 0, recoveriesEnded: 0, refused: 0, syncErrors: 0, behind: 0 };
 }
 
 /** Runs one seed; throws what it finds. */
@@ -155,6 +161,8 @@ class Campaign {
       const store = new CrashStore(disk, this.clock, recovered, options, this.promised);
       const turns = random.below(character.turns);
       for (let turn = 0; turn < turns; turn++) this.turn(store);
+      if (store.isIndexComplete && this.seed % UNSAFE_INDEX_EVERY === 0) this.checkKeys(store);
+      else if (!store.isIndexComplete) this.report.behind++;
       if (random.chance(0.3)) store.close();
     } catch (error) {
       // A refusal that reaches the queue host or the start takes its broker down, which is a kill.
@@ -186,7 +194,7 @@ class Campaign {
     if (random.chance(character.retentionOdds)) store.deleteOldest();
     if (random.chance(0.2)) disk.writeBack(random);
     this.simulated.advance(random.pick([1, 1, 10, 700, 4_000]));
-    store.tick();
+    store.tick(random.pick(character.indexSteps));
   }
 
   private put(store: CrashStore, count: number): void {
@@ -287,7 +295,7 @@ class Campaign {
     this.checkMessages(log, minOffset, what);
     this.checkQueues(log, recovered, what);
     const checksIndex = this.character.isIndexSafe ? this.random.chance(0.5) : this.seed % UNSAFE_INDEX_EVERY === 0;
-    if (checksIndex) this.checkIndex(log, what);
+    if (checksIndex) this.checkIndex(log, recovered.unindexed, what);
     if (this.seed % OFFLINE_CHECK_EVERY === 0) this.checkOffline(what);
   }
 
@@ -376,7 +384,7 @@ class Campaign {
     assert.equal(findings, [], what);
   }
 
-  private checkIndex(log: StoredLog, what: string): void {
+  private checkIndex(log: StoredLog, unindexed: Unindexed | undefined, what: string): void {
     const { slots, entries } = this.recoverOptions.index!;
     const directory = storePath.index(ROOT);
     const files = new FileCache(this.disk);
@@ -387,17 +395,37 @@ class Campaign {
       clock: this.clock,
       onFileSynced: () => undefined,
     });
+    if (unindexed !== undefined) {
+      // Otherwise keys that are to be put would be taken for old ones, and skipped.
+      assert.ok(
+        index.endPhysicalOffset <= unindexed.indexedTo + 1,
+        `${what}: the index ends behind what is said of it`,
+      );
+    }
     for (const { topic, properties, physicalOffset, sysFlag } of log.messages) {
-      if (!entersIndex(sysFlag)) continue;
+      if (unindexed !== undefined && physicalOffset >= unindexed.from && physicalOffset > unindexed.indexedTo) continue;
       const key = properties.slice('UNIQ_KEY\u0001'.length, properties.indexOf('\u0002'));
-      for (const one of [key, `${key}a`, `${key}b`]) {
-        const found = index.search(indexKeyHashOf(topic, one), 0, Number.MAX_SAFE_INTEGER, 100).finish();
-        // Perhaps twice, as in Apache's: the message with which an index file became full is indexed again.
-        assert.ok(found.includes(physicalOffset), `${what}: ${one} of ${physicalOffset} is not found`);
-      }
+      if (entersIndex(sysFlag)) this.checkKey(index, topic, key, physicalOffset, what);
     }
     index.discard();
     files.closeAll();
+  }
+
+  /** Of a store that runs, and has caught up with what recovery left. */
+  private checkKeys({ index, log }: CrashStore): void {
+    for (const { topic, key, offset, sysFlag } of this.puts) {
+      if (offset >= log.minOffset && entersIndex(sysFlag)) {
+        this.checkKey(index, topic, key, offset, `SEED=${this.seed}, before the end of a life`);
+      }
+    }
+  }
+
+  private checkKey(index: IndexService, topic: string, key: string, offset: number, what: string): void {
+    for (const one of [key, `${key}a`, `${key}b`]) {
+      const found = index.search(indexKeyHashOf(topic, one), 0, Number.MAX_SAFE_INTEGER, 100).finish();
+      // Perhaps twice, as in Apache's: the message with which an index file became full is indexed again.
+      assert.ok(found.includes(offset), `${what}: ${one} of ${offset} is not found`);
+    }
   }
 
   /** Without those that may be there or not: queues that never had an entry, and queues of topics that were deleted. */

@@ -16,6 +16,7 @@ import { CommitLog } from '../../src/store/commit-log.js';
 import { ConsumeQueue } from '../../src/store/consume-queue.js';
 import { ENTRY, writeEntry } from '../../src/store/consume-queue-entry.js';
 import { FileCache } from '../../src/store/file-cache.js';
+import { IndexRebuild, stopUnindexed } from '../../src/store/index-rebuild.js';
 import { IndexService } from '../../src/store/index-service.js';
 import { entryTagsCodeOf } from '../../src/store/log-scan.js';
 import { LogFlusher } from '../../src/store/log-flusher.js';
@@ -24,6 +25,7 @@ import type { RecoveredStore, RecoverOptions } from '../../src/store/recovery.js
 import { createAbortFile, removeAbortFile, storePath } from '../../src/store/store-directory.js';
 import { markUnsynced } from '../../src/store/unsynced-mark.js';
 import { encodeRecord, sizeOf, type TestMessage } from './support.js';
+import { stepOf } from './test-store.js';
 
 /** What a flush mode makes of an answer. */
 export interface Promised {
@@ -70,6 +72,8 @@ export class CrashStore {
   readonly log: CommitLog;
   readonly flusher: LogFlusher;
   readonly index: IndexService;
+  /** Until the index is complete: keys of new messages wait. */
+  private rebuild: IndexRebuild | undefined = undefined;
   private readonly checkpoint: Checkpoint;
   private readonly marks = new FlushMarks();
   private readonly cache: FileCache;
@@ -130,6 +134,8 @@ export class CrashStore {
         if (error === undefined) this.checkpoint.indexTimestamp = endTimestamp;
       },
     });
+    const { unindexed } = recovered ?? {};
+    if (unindexed !== undefined) this.rebuild = new IndexRebuild(this.index, fileBytes, unindexed, () => {});
     promised.written = this.log.writtenOffset;
     promised.flushed = this.log.flushedOffset;
     createAbortFile(disk, rootDirectory);
@@ -193,7 +199,7 @@ export class CrashStore {
       const tagsCode = entryTagsCodeOf(record, topicAt, topicBytes, properties, storeTimestamp, levels);
       this.undispatched.push({ queue, queueOffset, offset, bytes: record.length, tagsCode });
     }
-    if (!isIndexed) return;
+    if (!isIndexed || this.rebuild !== undefined) return;
     this.keys.open(record, topicAt, topicBytes, properties);
     while (this.keys.next()) this.index.put(this.keys.hash, offset, storeTimestamp);
   }
@@ -214,10 +220,23 @@ export class CrashStore {
     return true;
   }
 
-  /** Timers that are due. */
-  tick(): void {
+  /** Timers that are due, and so many steps towards a complete index. */
+  tick(steps: number): void {
     this.flusher.tick(this.clock.monotonic());
     while (this.index.tick());
+    for (let step = 0; step < steps; step++) this.catchUp();
+  }
+
+  /** Every message has its keys in the index. */
+  get isIndexComplete(): boolean {
+    return this.rebuild === undefined;
+  }
+
+  private catchUp(): void {
+    const { log, rebuild } = this;
+    if (rebuild === undefined) return;
+    if (rebuild.position < log.writtenOffset) stepOf(rebuild, log.files, log.writtenOffset);
+    else if (log.writtenOffset === log.endOffset) this.rebuild = undefined;
   }
 
   writeQueues(): void {
@@ -290,6 +309,8 @@ export class CrashStore {
     this.checkpoint.logTimestamp = this.storeTimestamp;
     if (!this.hasLostSync) this.checkpoint.consumeQueueTimestamp = this.storeTimestamp;
     this.checkpoint.save();
-    removeAbortFile(this.disk, this.options.recover.rootDirectory);
+    const { rootDirectory } = this.options.recover;
+    if (this.rebuild === undefined) removeAbortFile(this.disk, rootDirectory);
+    else stopUnindexed(this.disk, rootDirectory, this.checkpoint, this.index, this.log.endOffset);
   }
 }

@@ -10,7 +10,7 @@ import { IndexService } from '../../src/store/index-service.js';
 import { repairIndexFile } from '../../src/store/index-repair.js';
 import { removeAbortFile } from '../../src/store/recovery.js';
 import { START_MS, simulatedDisk } from './support.js';
-import { FILE_BYTES, optionsFor, recover, ROOT, TestStore } from './test-store.js';
+import { FILE_BYTES, optionsFor, recoverAll, ROOT, TestStore } from './test-store.js';
 
 const SIZES = { slots: 7, entries: 50 };
 const PATH = '/index';
@@ -110,7 +110,7 @@ function crashed(disk: Disk, count = 60): number[] {
   const offsets = Array.from({ length: count }, (_, i) => first.put({ properties: [['UNIQ_KEY', `U${i}`]] }));
   first.writeOut();
   first.kill();
-  recover(disk);
+  recoverAll(disk);
   // Only the newest file is walked, and no index file is vouched for.
   const checkpoint = Checkpoint.open(disk, `${ROOT}/checkpoint`);
   checkpoint.logTimestamp = START_MS + 60_000;
@@ -157,7 +157,7 @@ for (const [what, damage] of [
     const { disk } = simulatedDisk();
     const offsets = crashed(disk);
     damage(disk);
-    const recovered = recover(disk);
+    const recovered = recoverAll(disk);
     assert.equal(recovered.problems, []);
     assertAllFound(disk, offsets, what);
     if (what === 'as the crash left it')
@@ -170,11 +170,11 @@ store('after a clean stop a missing index directory is built again, an empty one
   const offsets = crashed(disk);
   removeAbortFile(disk, ROOT);
   disk.removeTree(`${ROOT}/index`);
-  const recovered = recover(disk);
+  const recovered = recoverAll(disk);
   assert.is(recovered.abnormal, false);
   assertAllFound(disk, offsets, 'built again');
   assert.ok(disk.stat(`${ROOT}/abort`) !== undefined);
   removeAbortFile(disk, ROOT);
-  assert.ok(recover(disk).scannedBytes < 200);
+  assert.ok(recoverAll(disk).scannedBytes < 200);
 });
 store.run();

@@ -6,7 +6,7 @@ import { Checkpoint } from '../../src/store/checkpoint.js';
 import { StoreError } from '../../src/store/log-files.js';
 import { removeAbortFile, VOUCHED_MARGIN_MS } from '../../src/store/recovery.js';
 import { simulatedDisk } from './support.js';
-import { checkStore, FILE_BYTES, optionsFor, recover, ROOT, TestStore } from './test-store.js';
+import { checkStore, FILE_BYTES, optionsFor, recover, recoverAll, ROOT, TestStore } from './test-store.js';
 
 const LOG = `${ROOT}/commitlog`;
 const INDEX = `${ROOT}/index`;
@@ -261,13 +261,13 @@ derived('a header of the index that cannot be: the file is built again', () => {
   for (let i = 0; i < 60; i++) store.put({ properties: [['KEYS', `k${i}`]] });
   store.writeOut();
   store.kill();
-  recover(disk);
+  recoverAll(disk);
   removeAbortFile(disk, ROOT);
   const [first, second] = disk.list(INDEX);
   assert.ok(second !== undefined, 'two files');
   const whole = disk.list(INDEX).map((name) => entriesOf(disk.readFile(`${INDEX}/${name}`)!));
   change(disk, `${INDEX}/${first}`, (file) => file.fill(0x55, 0, 40));
-  const { problems, abnormal } = recover(disk);
+  const { problems, abnormal } = recoverAll(disk);
   assert.equal(
     problems.map(({ path, text }) => `${path} ${text}`),
     [`${INDEX}/${first} its header is damaged: it and what follows are built again`],

@@ -14,7 +14,16 @@ import { createAbortFile, type RecoveryProblem, recoverStore, removeAbortFile } 
 import { Ended, endingAfter } from './crash-campaign.js';
 import { apacheFile, apacheStore, layOutApacheStore } from './fixture.js';
 import { encodeRecord, HALF, realDisk, START_MS, simulatedDisk, sizeOf } from './support.js';
-import { checkStore, FILE_BYTES, optionsFor, QUEUE_FILE_BYTES, recover, ROOT, TestStore } from './test-store.js';
+import {
+  checkStore,
+  FILE_BYTES,
+  optionsFor,
+  QUEUE_FILE_BYTES,
+  recover,
+  recoverAll,
+  ROOT,
+  TestStore,
+} from './test-store.js';
 
 const LOG = `${ROOT}/commitlog`;
 const QUEUES = `${ROOT}/consumequeue`;
@@ -75,7 +84,7 @@ apache('after a crash: queues and index are built again as Apache built them, th
   layOutApacheStore(disk, ROOT, false);
   disk.removeTree(QUEUES);
   disk.removeTree(`${ROOT}/index`);
-  const recovered = recover(disk, APACHE);
+  const recovered = recoverAll(disk, APACHE);
   assert.is(recovered.abnormal, true);
   assert.is(recovered.endOffset, APACHE_END);
   const byName = [...recovered.queues].sort((a, b) => (`${a.topic}${a.queueId}` < `${b.topic}${b.queueId}` ? -1 : 1));
@@ -506,11 +515,11 @@ rest('a clean stop behind a half message changes nothing, in the index either', 
   });
   store.writeOut();
   store.kill();
-  const crashed = recover(disk);
+  const crashed = recoverAll(disk);
   removeAbortFile(disk, ROOT);
   const path = `${ROOT}/index/${disk.list(`${ROOT}/index`)[0]}`;
   const before = Buffer.from(disk.readFile(path)!);
-  const recovered = recover(disk);
+  const recovered = recoverAll(disk);
   assert.is(recovered.endOffset, crashed.endOffset);
   assert.is(recovered.abnormal, false);
   assert.is(recovered.scannedBytes, crashed.endOffset);
@@ -525,7 +534,7 @@ rest('an index file that is safe but knows messages that the log has lost is bui
   const offsets = Array.from({ length: 60 }, (_, i) => store.put({ properties: [['UNIQ_KEY', `U${i}`]] }));
   store.writeOut();
   store.kill();
-  recover(disk);
+  recoverAll(disk);
   assert.is(openIndex(disk).fileCount, 2);
   const checkpoint = Checkpoint.open(disk, `${ROOT}/checkpoint`);
   checkpoint.indexTimestamp = START_MS + 49;
@@ -534,7 +543,7 @@ rest('an index file that is safe but knows messages that the log has lost is bui
   for (const name of disk.list(LOG)) if (Number(name) > fileStart) disk.remove(`${LOG}/${name}`);
   const log = Buffer.from(disk.readFile(`${LOG}/${fileName(fileStart)}`)!);
   disk.writeFile(`${LOG}/${fileName(fileStart)}`, log.fill(0, offsets[40]! - fileStart));
-  const recovered = recover(disk);
+  const recovered = recoverAll(disk);
   assert.is(recovered.endOffset, offsets[40]);
   const index = openIndex(disk);
   assert.is(index.endPhysicalOffset, offsets[39]);

@@ -5,10 +5,13 @@ import { KIB } from '../../src/base/units.js';
 import { PropertyScan, Scanned } from '../../src/message/properties.js';
 import { RecordFields } from '../../src/message/record.js';
 import { entersConsumeQueue } from '../../src/message/system-flags.js';
+import { Checkpoint } from '../../src/store/checkpoint.js';
 import { CommitLog } from '../../src/store/commit-log.js';
 import { ConsumeQueue } from '../../src/store/consume-queue.js';
 import { ENTRY, entryOffset, entrySize, entryTagsCode, writeEntry } from '../../src/store/consume-queue-entry.js';
 import { FileCache } from '../../src/store/file-cache.js';
+import { IndexRebuild } from '../../src/store/index-rebuild.js';
+import { IndexService } from '../../src/store/index-service.js';
 import { LogFiles } from '../../src/store/log-files.js';
 import { entryTagsCodeOf, LogScanner, parseDelayLevels } from '../../src/store/log-scan.js';
 import { LogWindow } from '../../src/store/log-window.js';
@@ -43,6 +46,51 @@ export function optionsFor(root: string, changes: Partial<RecoverOptions> = {}):
 
 export function recover(disk: Disk, changes: Partial<RecoverOptions> = {}): RecoveredStore {
   return recoverStore(disk, optionsFor(ROOT, changes));
+}
+
+/** The same, and the index is completed, in pieces of some hundred bytes, as a broker does it once it serves. */
+export function recoverAll(disk: Disk, changes: Partial<RecoverOptions> = {}): RecoveredStore {
+  const options = optionsFor(ROOT, changes);
+  const recovered = recoverStore(disk, options);
+  completeIndex(disk, options, recovered);
+  return recovered;
+}
+
+const PIECE_BYTES = 300;
+
+export function completeIndex(disk: Disk, options: RecoverOptions, { unindexed, endOffset }: RecoveredStore): void {
+  if (unindexed === undefined) return;
+  const { rootDirectory, commitLogDirectory, fileBytes } = options;
+  const checkpoint = Checkpoint.open(disk, storePath.checkpoint(rootDirectory));
+  const index = IndexService.open(new FileCache(disk), {
+    ...options.index!,
+    directory: storePath.index(rootDirectory),
+    clock: { now: () => START_MS, monotonic: () => 0, localHour: () => 0 },
+    onFileSynced: (endTimestamp) => {
+      checkpoint.indexTimestamp = endTimestamp;
+    },
+  });
+  const log = LogFiles.open(disk, { directory: commitLogDirectory, fileBytes });
+  const rebuild = new IndexRebuild(index, fileBytes, unindexed, () => {});
+  while (rebuild.position < endOffset) stepOf(rebuild, log, endOffset);
+  index.sync();
+  index.close();
+  log.close();
+  checkpoint.save();
+}
+
+/** A piece of what a broker's catch-up does. */
+export function stepOf(rebuild: IndexRebuild, log: LogFiles, end: number): void {
+  const { position: from, wantedBytes } = rebuild;
+  if (log.indexOf(from) < 0) {
+    let at = 0;
+    while (at < log.count && log.startAt(at) < from) at++;
+    return rebuild.skipTo(at < log.count ? log.startAt(at) : end);
+  }
+  const toFileEnd = log.fileStart(from) + log.fileBytes - from;
+  const buffer = Buffer.alloc(Math.min(Math.max(PIECE_BYTES, wantedBytes), end - from, toFileEnd));
+  assert.is(log.read(from, buffer.length, buffer, 0), buffer.length);
+  rebuild.put(buffer, buffer.length, end);
 }
 
 export class TestStore {

@@ -8,6 +8,7 @@
 import { StartError } from '../../base/start-error.js';
 import { DiskError } from '../../base/disk.js';
 import { diskErrorFacts, withRemedy } from '../../base/disk-remedy.js';
+import { MIB } from '../../base/units.js';
 import { bloomFilter } from '../../filter/bloom.js';
 import { encodeHost } from '../../message/host.js';
 import { PropertyScan } from '../../message/properties.js';
@@ -22,6 +23,7 @@ import type { MessageOf } from '../../runtime/message.js';
 import { Checkpoint } from '../../store/checkpoint.js';
 import { CommitLog } from '../../store/commit-log.js';
 import { FileCache } from '../../store/file-cache.js';
+import { stopUnindexed } from '../../store/index-rebuild.js';
 import { IndexService } from '../../store/index-service.js';
 import { LogFlusher } from '../../store/log-flusher.js';
 import { LogReader } from '../../store/log-reader.js';
@@ -56,6 +58,7 @@ import { OffsetSearches } from './lookups/offset-searches.js';
 import { OffsetTable } from './tables/offset-table.js';
 import type { BrokerOptions } from './options.js';
 import { handleRequest } from './processors/index.js';
+import { IndexCatchUp } from './store/index-catch-up.js';
 import { ItemStatistics } from './statistics/item-statistics.js';
 import { QueueLocks } from './tables/queue-locks.js';
 import { QueueSync } from './store/queue-sync.js';
@@ -88,6 +91,8 @@ const CLOSE_SYNC_MS = 2_000;
 /** Source: CommitLog.java (GroupCommitService waits 10 ms for requests, then flushes whatever there is). */
 const FOLLOWER_FLUSH_MS = 10;
 const CLOSE_RETRY_MS = 20;
+/** An index that lacks no more than the keys of so many bytes is completed before the stop, within that time. */
+const CLOSE_INDEX_BYTES = 256 * MIB;
 const DISK_CHECK_MS = 10_000;
 const GAUGES_MS = 1_000;
 /** How far behind the log's end a message is decides what a pull gets of it; that need not be exact. */
@@ -190,6 +195,18 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   const counters = new Counters(context.meter, context.name, items, settings.brokerClusterName);
   const stats = new BrokerStats(context, counters);
   const faults = new StoreFaults(context, context.name);
+  const index = settings.messageIndexEnable
+    ? IndexService.open(new FileCache(disk), {
+        directory: storePath.index(settings.storePathRootDir),
+        slots: settings.maxHashSlotNum,
+        entries: settings.maxIndexNum,
+        clock,
+        onFileSynced: (endTimestamp, error) => {
+          if (error === undefined) state.checkpoint.indexTimestamp = endTimestamp;
+          else state.faults.failed('index', diskErrorFacts(error));
+        },
+      })
+    : undefined;
   const state: BrokerState = {
     context,
     options,
@@ -204,18 +221,8 @@ function start(context: Context, options: BrokerOptions): BrokerState {
     reader,
     flusher,
     flushGroups: new FlushGroups(context, flusher, () => state.waiting.count),
-    index: settings.messageIndexEnable
-      ? IndexService.open(new FileCache(disk), {
-          directory: storePath.index(settings.storePathRootDir),
-          slots: settings.maxHashSlotNum,
-          entries: settings.maxIndexNum,
-          clock,
-          onFileSynced: (endTimestamp, error) => {
-            if (error === undefined) state.checkpoint.indexTimestamp = endTimestamp;
-            else state.faults.failed('index', diskErrorFacts(error));
-          },
-        })
-      : undefined,
+    index,
+    indexCatchUp: new IndexCatchUp(context, index, fileBytes, recovered.unindexed),
     checkpoint: Checkpoint.open(disk, storePath.checkpoint(settings.storePathRootDir)),
     dispatcher: new Dispatcher(context, options.queueHosts),
     flushMarks: new FlushMarks(),
@@ -293,7 +300,8 @@ function start(context: Context, options: BrokerOptions): BrokerState {
   });
   every(context, settings.flushIntervalCommitLog, () => flusher.tick(clock.monotonic()));
   every(context, settings.flushConsumeQueueThoroughInterval, () => state.queueSync.begin(state));
-  if (state.index !== undefined) indexInPieces(state, state.index);
+  if (index !== undefined) indexInPieces(state, index);
+  state.indexCatchUp.start(state);
   state.retention.start(state);
   return state;
 }
@@ -511,27 +519,42 @@ function close(state: BrokerState, done: () => void): void {
     endOfBatch(state);
     state.files.close(state);
     let isOver = false;
-    const finish = (isSynced: boolean): void => {
+    let isSynced = false;
+    const finish = (): void => {
       if (isOver) return;
       isOver = true;
       timer.cancel();
       finishClose(state, isSynced, done);
     };
-    const timer = context.after(CLOSE_SYNC_MS, () => finish(false));
-    syncHosts(state, finish, () => isOver);
+    const finishIfDone = (): void => {
+      const left = state.indexCatchUp.left(state);
+      if (isSynced && (left === 0 || left > CLOSE_INDEX_BYTES)) finish();
+    };
+    const timer = context.after(CLOSE_SYNC_MS, finish);
+    state.indexCatchUp.whenDone(finishIfDone);
+    syncHosts(
+      state,
+      () => {
+        isSynced = true;
+        finishIfDone();
+      },
+      () => isOver,
+    );
   });
 }
 
 /** The hosts are closed after this actor. One that is behind gets the entries that it misses first. */
-function syncHosts(state: BrokerState, finish: (isSynced: boolean) => void, isOver: () => boolean): void {
+function syncHosts(state: BrokerState, synced: () => void, isOver: () => boolean): void {
   state.queueSync.begin(state, (isSynced) => {
-    if (isSynced) finish(true);
-    else if (!isOver()) state.context.after(CLOSE_RETRY_MS, () => syncHosts(state, finish, isOver));
+    if (isSynced) synced();
+    else if (!isOver()) state.context.after(CLOSE_RETRY_MS, () => syncHosts(state, synced, isOver));
   });
 }
 
 function finishClose(state: BrokerState, isSynced: boolean, done: () => void): void {
-  const { context, settings } = state;
+  const { context } = state;
+  const { isBehind } = state.indexCatchUp;
+  state.indexCatchUp.end();
   state.flusher.close();
   state.retention.close();
   try {
@@ -541,7 +564,7 @@ function finishClose(state: BrokerState, isSynced: boolean, done: () => void): v
     state.index?.close();
     state.checkpoint.logTimestamp = state.storeTimestamp();
     state.checkpoint.save();
-    if (isSynced) removeAbortFile(context.disk, settings.storePathRootDir);
+    if (isSynced) closeInOrder(state, isBehind);
     else context.log.warn('not every consume queue was synced in time, the next start checks them');
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;
@@ -550,6 +573,14 @@ function finishClose(state: BrokerState, isSynced: boolean, done: () => void): v
     context.log.error(`the store was not closed cleanly, the next start recovers it: ${withRemedy(error)}`);
   }
   done();
+}
+
+/** The last thing: the next start need not look for what was lost. */
+function closeInOrder({ context, settings, checkpoint, index, log }: BrokerState, isIndexBehind: boolean): void {
+  const root = settings.storePathRootDir;
+  if (index === undefined || !isIndexBehind) return removeAbortFile(context.disk, root);
+  stopUnindexed(context.disk, root, checkpoint, index, log.endOffset);
+  context.log.info('the key index is not complete yet: the next start goes on with it');
 }
 
 /** The next start writes again what a sync that failed may have given up. */

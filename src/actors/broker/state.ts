@@ -21,6 +21,7 @@ import type { FlowControl } from '../flow-control.js';
 import type { FlushGroups } from './sends/flush-groups.js';
 import type { FlushMarks } from './store/flush-marks.js';
 import type { GroupTable } from './tables/group-table.js';
+import type { IndexCatchUp } from './store/index-catch-up.js';
 import type { ItemStatistics } from './statistics/item-statistics.js';
 import type { KeySearches } from './lookups/key-searches.js';
 import type { OffsetSearches } from './lookups/offset-searches.js';
@@ -73,6 +74,7 @@ export interface BrokerState {
   readonly flushGroups: FlushGroups;
   /** undefined when messageIndexEnable is false. */
   readonly index: IndexService | undefined;
+  readonly indexCatchUp: IndexCatchUp;
   readonly checkpoint: Checkpoint;
   readonly flushMarks: FlushMarks;
   readonly dispatcher: Dispatcher;

@@ -33,7 +33,7 @@ import { MemoryDisk } from '../../../src/runtime/simulation/memory-disk.js';
 import { Meter, SLAB_BYTES } from '../../../src/runtime/slab.js';
 import { type CoreEvents, ThreadCore } from '../../../src/runtime/thread-core.js';
 import { LogWindow } from '../../../src/store/log-window.js';
-import { recoverStore } from '../../../src/store/recovery.js';
+import { type RecoveredStore, recoverStore } from '../../../src/store/recovery.js';
 import { recoverOptionsOf } from '../../../src/stores.js';
 
 export const CONFIG_PATH = '/conf/broker-a.properties';
@@ -114,6 +114,10 @@ export class BrokerDriver {
   isReady = false;
   /** After every turn that did something. */
   onTurn: () => void = () => {};
+  /** What recovery found at the latest start. */
+  recovered!: RecoveredStore;
+  /** Between recovery and start. */
+  beforeStart: () => void = () => {};
   /** What queue hosts answer when they are asked to flush; undefined: nothing yet. */
   readonly hostsSync: (boolean | undefined)[] = [true, true];
   private readonly dialed = new Map<number, string>();
@@ -160,6 +164,8 @@ export class BrokerDriver {
     };
     const services = { disk: this.disk, network: undefined, meter: this.meter };
     const settings = this.settings();
+    this.recovered = recoverStore(this.disk, recoverOptionsOf(settings));
+    this.beforeStart();
     const core = new ThreadCore(0, directory, this.clock, prng(1), services, events, [], []);
     core.start(ACTOR.front, recorder(frontMessages), this.front);
     core.start(ACTOR.ha, recorder(haMessages), this.ha);
@@ -181,7 +187,7 @@ export class BrokerDriver {
       physicalMemoryBytes: this.options.physicalMemoryBytes ?? 1024 * MIB,
       waitsForNameServers: true,
       advertisedHost: '',
-      prepared: recoverStore(this.disk, recoverOptionsOf(settings)),
+      prepared: this.recovered,
     });
     if (isBound) this.tell(connectionMessages.bound, { port: 10_911, vipPort: 10_909, haPort: 10_912 });
     return this;

@@ -56,7 +56,9 @@ function found(state: BrokerState, offsets: readonly number[]): Answer {
   });
   const body = messagesAt(state, offsets);
   if (body.length > 0) return { ...OK, ext, body };
-  return { ...fail(ResponseCode.QUERY_NOT_FOUND, 'can not find message, maybe time range not correct'), ext };
+  const notice = state.indexCatchUp.notice(state);
+  const why = notice === undefined ? '' : `; ${notice}`;
+  return { ...fail(ResponseCode.QUERY_NOT_FOUND, `can not find message, maybe time range not correct${why}`), ext };
 }
 
 /** The stored bytes of the message there; undefined when there is none. */

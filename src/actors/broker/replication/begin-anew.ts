@@ -13,7 +13,7 @@ import type { BrokerState } from '../state.js';
 
 /** The log is empty then, and begins at `offset`. Throws DiskError. */
 export function beginAnew(state: BrokerState, offset: number): void {
-  const { log, context, topics, dispatcher, index } = state;
+  const { log, context, topics, dispatcher, index, indexCatchUp } = state;
   context.log.warn(
     `the master has deleted messages that this slave has not copied: its store, which ends at ${log.endOffset}, is emptied ` +
       `and copied again from ${offset} on`,
@@ -23,6 +23,7 @@ export function beginAnew(state: BrokerState, offset: number): void {
   log.beginAt(offset);
   dispatcher.beginAt(offset);
   for (const topic of topics.all()) dropQueuesOf(state, topic);
+  indexCatchUp.end();
   try {
     index?.clear();
   } catch (error) {

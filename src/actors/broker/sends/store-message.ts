@@ -153,7 +153,7 @@ export function encode(
 
 const keys = new IndexKeys();
 
-/** UNIQ_KEY and each word of KEYS go into the index. `properties` has scanned `bytes`. */
+/** UNIQ_KEY and each word of KEYS go into the index, unless older ones have to go in before. `properties` has scanned `bytes`. */
 export function putKeys(
   state: BrokerState,
   topic: BrokerTopic,
@@ -162,8 +162,9 @@ export function putKeys(
   physicalOffset: number,
   storeTimestamp: number,
 ): void {
-  const { index } = state;
-  if (index === undefined || !(properties.has(Scanned.UNIQUE_KEY) || properties.has(Scanned.KEYS))) return;
+  const { index, indexCatchUp } = state;
+  if (index === undefined || indexCatchUp.isBehind) return;
+  if (!(properties.has(Scanned.UNIQUE_KEY) || properties.has(Scanned.KEYS))) return;
   if (topic.indexHash === 0) topic.indexHash = indexTopicHash(topic.bytes, 0, topic.bytes.length);
   keys.openHashed(topic.indexHash, bytes, properties);
   try {

@@ -1,6 +1,7 @@
 /** Who comes to show which delivery guarantee, to what kind of cluster. */
 import { prng } from '../../src/base/prng.js';
 import { FILTER_SETTINGS, inviteFilterers } from './guests/filterer.js';
+import { inviteInquirers } from './guests/inquirer.js';
 import { inviteOrderly } from './guests/orderly.js';
 import { inviteRebalance } from './guests/rebalance.js';
 import { inviteRequesters } from './guests/requester.js';
@@ -51,6 +52,11 @@ export const GUARANTEES = {
   requests: {
     wishes: { guests: { invite: inviteRequesters, withProducers: false } },
     shows: 'replied',
+    bearsPowerLoss: false,
+  },
+  questions: {
+    wishes: { guests: { invite: inviteInquirers, withProducers: true } },
+    shows: 'found at slave',
     bearsPowerLoss: false,
   },
 } as const satisfies Readonly<Record<string, Guarantee>>;

@@ -21,7 +21,7 @@ import { Consumer } from './consumer.js';
 import { Delayer } from './delayer.js';
 import { Echo } from './echo.js';
 import { drawFaults, suffer } from './faults.js';
-import type { Invite } from './guests/guest.js';
+import type { Invite, SufferedFacts } from './guests/guest.js';
 import { Ledger, violated } from './ledger.js';
 import { drawHabits, Producer, TAGS } from './producer.js';
 import { drawShape, MASTERS, ROLES, type Role, type Shape, SimCluster } from './sim-cluster.js';
@@ -96,8 +96,9 @@ export async function runCluster(seed: number, wishes: Wishes = {}): Promise<Rep
     simulation.after(PREFIX_CHECK_MS, checkAgain);
     faults.push(...(await suffer(world, kinds, load.forMs)));
     await becomeQuiet(world);
-    await checkAtPeace(world);
-    await checkAtEnd(world, faults);
+    const facts = factsOf(faults);
+    await checkAtPeace(world, facts);
+    await checkAtEnd(world, facts);
   } catch (error) {
     const facts = { shape: cluster.shape, kinds, messages: world.ledger.sent.length, answers: answersOf(world) };
     const dump = (error as Error).message.includes('SEED=') ? '' : `\n${simulation.dump()}`;
@@ -158,7 +159,12 @@ function addClients(world: World, random: Prng, wishes: Wishes): void {
   }
 }
 
-async function checkAtPeace(world: World): Promise<void> {
+/** A clock that is set back makes what waits due at once, as with Apache. */
+function factsOf(faults: readonly string[]): SufferedFacts {
+  return { faults, isClockTrue: !faults.some((fault) => fault.startsWith('wallClock')) };
+}
+
+async function checkAtPeace(world: World, facts: SufferedFacts): Promise<void> {
   const { simulation, consumers, producers, echoes, delayers, guests } = world;
   await guestsHaveAll(world);
   await checkRoutes(world);
@@ -168,7 +174,7 @@ async function checkAtPeace(world: World): Promise<void> {
     client.overdue(OVERDUE_MS),
   );
   if (overdue.length > 0) violated(`never answered: ${overdue}`);
-  for (const guest of guests) await guest.tryOut?.();
+  for (const guest of guests) await guest.tryOut?.(facts);
 }
 
 async function guestsHaveAll({ simulation, guests }: World): Promise<void> {
@@ -181,15 +187,14 @@ async function guestsHaveAll({ simulation, guests }: World): Promise<void> {
   }
 }
 
-async function checkAtEnd(world: World, faults: readonly string[]): Promise<void> {
+async function checkAtEnd(world: World, facts: SufferedFacts): Promise<void> {
+  const { faults, isClockTrue } = facts;
   const { simulation, cluster, consumers, producers, echoes, delayers, guests } = world;
   for (const client of [...consumers, ...producers, ...echoes, ...delayers, ...guests]) client.leave();
   await checkNothingHeld(world);
   checkLogs(world);
-  // A clock that is set back makes what waits due at once, as with Apache.
-  const isClockTrue = !faults.some((fault) => fault.startsWith('wallClock'));
   for (const delayer of delayers) delayer.check(isClockTrue);
-  for (const guest of guests) guest.check({ faults, isClockTrue });
+  for (const guest of guests) guest.check(facts);
   if (simulation.random.chance(0.6)) {
     await cluster.stop(STOP_LIMIT_MS);
     checkCleanStores(world);

@@ -62,9 +62,9 @@ export class WireClient {
   }
 
   /** To what the broker has asked. */
-  answer({ code, opaque }: Asked, responseCode: number): void {
+  answer({ code, opaque }: Asked, responseCode: number, body?: Buffer): void {
     const header = { ...requestHeader(code, opaque, {}, IS_RESPONSE), code: responseCode };
-    this.client.send(frame(header));
+    this.client.send(frame(header, body));
   }
 
   /** Closes after what was sent has left, or at once. */

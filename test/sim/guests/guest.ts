@@ -13,7 +13,7 @@ export interface Guest {
   /** In peace, what is promised and has not come yet; looked at again and again, empty at last. */
   missing(): readonly string[];
   /** In peace, once nothing is missing: what is promised of a quiet cluster. */
-  tryOut?(): Promise<void>;
+  tryOut?(facts: SufferedFacts): Promise<void>;
   leave(): void;
   /** Everybody has left; the process still runs. Throws a Violation. */
   check(facts: SufferedFacts): void;

@@ -46,6 +46,8 @@ export interface MemberHabits {
   /** `done` says that the message is handled, for good. */
   readonly handle: (message: StoredMessage, queue: OwnedQueue, done: () => void) => void;
   readonly pulled?: (pulled: Pulled) => void;
+  /** Whatever else the broker asks. */
+  readonly asked?: (asked: Asked, client: WireClient, member: Member) => void;
   /** An orderly member has got or kept this queue; false when the broker has restarted since it was asked for. */
   readonly locked?: (queue: OwnedQueue, isCertain: boolean) => void;
 }
@@ -109,7 +111,7 @@ export class Member {
 
   private welcome(client: WireClient): void {
     this.subscriptions = this.subscribed();
-    client.onAsked = (asked) => this.onAsked(asked);
+    client.onAsked = (asked) => this.onAsked(asked, client);
     this.heartbeatNow(() => this.rebalanceSoon());
   }
 
@@ -154,7 +156,8 @@ export class Member {
     this.hasLeft = true;
   }
 
-  private onAsked({ code, fields, body }: Asked): void {
+  private onAsked(asked: Asked, client: WireClient): void {
+    const { code, fields, body } = asked;
     if (this.hasLeft) return;
     if (code === MEMBERS_CHANGED) {
       this.world.ledger.count('members changed');
@@ -162,6 +165,7 @@ export class Member {
       this.rebalanceSoon();
     }
     if (code === RESET_OFFSET) this.reset(offsetsIn(body));
+    this.habits.asked?.(asked, client, this);
   }
 
   private reset(offsets: ReadonlyMap<string, number>): void {

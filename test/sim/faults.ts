@@ -181,6 +181,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     cluster.process.disk.clearFaults();
     damage.forget();
     await simulation.runFor(random.unit() * 1000);
+    // The machine is back, and knows none of its connections any more.
+    for (const connection of simulation.network.connections()) connection.cut();
     cluster.process.begin();
     await simulation.runUntil('the cluster is up', () => cluster.process.isUp, 120_000);
     return true;

@@ -13,6 +13,7 @@ import { hangarServers } from '../support/hangar.js';
 import { Link } from '../support/link.js';
 import {
   FLUSH_SLAVE_TIMEOUT,
+  goOn,
   haAddress,
   LIMIT_MS,
   OK,
@@ -21,6 +22,7 @@ import {
   SLAVE_TIMEOUT_MS,
   type Stage,
   send,
+  standStill,
   startSlave,
   TOPIC,
 } from '../support/replica-stage.js';
@@ -67,16 +69,16 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await until('they have met again', LIMIT_MS, async () => (link.connections > 0 ? true : undefined));
   },
   'the slave stands still': async (scene, traffic) => {
-    scene.slave.child.signal('SIGSTOP');
+    await standStill(scene.slave);
     await until('it is let go', LIMIT_MS, async () => (scene.link.connections === 0 ? true : undefined));
     await goesOnAlone(scene, traffic);
-    scene.slave.child.signal('SIGCONT');
+    goOn(scene.slave);
   },
   'the master stands still': async ({ master, link }) => {
-    master.child.signal('SIGSTOP');
+    await standStill(master);
     const before = link.accepted;
     await until('the slave looks for another one', LIMIT_MS, async () => (link.accepted > before ? true : undefined));
-    master.child.signal('SIGCONT');
+    goOn(master);
   },
   'the slave is killed': async (scene, traffic) => {
     await scene.slave.kill();

@@ -8,6 +8,7 @@ import { until } from '../interop/harness/process.js';
 import { caughtUp } from '../interop/harness/replica.js';
 import {
   confirms,
+  goOn,
   FLUSH_SLAVE_TIMEOUT,
   LIMIT_MS,
   OK,
@@ -16,6 +17,7 @@ import {
   SLAVE_TIMEOUT_MS,
   send,
   startMaster,
+  standStill,
   startSlave,
 } from '../support/replica-stage.js';
 
@@ -29,7 +31,7 @@ answers(
     const slave = await startSlave(stage);
     await confirms(master);
 
-    slave.child.signal('SIGSTOP');
+    await standStill(slave);
     const beganMs = performance.now();
     assert.is(await send(master), FLUSH_SLAVE_TIMEOUT);
     assert.ok(performance.now() - beganMs >= SLAVE_TIMEOUT_MS, 'not before slaveTimeout');
@@ -42,7 +44,7 @@ answers(
     assert.is(await send(master), SLAVE_NOT_AVAILABLE);
     assert.ok(performance.now() - refusedMs < SLAVE_TIMEOUT_MS, 'at once');
 
-    slave.child.signal('SIGCONT');
+    goOn(slave);
     await confirms(master);
     await caughtUp(master, slave);
     await slave.kill();
@@ -58,11 +60,11 @@ answers(
     const master = await startMaster(stage, { haHousekeepingInterval: '2500' });
     const slave = await startSlave(stage, { haHousekeepingInterval: '2500' });
     await confirms(master);
-    slave.child.signal('SIGSTOP');
+    await standStill(slave);
     await until('its connection is over', LIMIT_MS, async () =>
       (await send(master)) === SLAVE_NOT_AVAILABLE ? true : undefined,
     );
-    slave.child.signal('SIGCONT');
+    goOn(slave);
     await confirms(master);
     await caughtUp(master, slave);
   }),

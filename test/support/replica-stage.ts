@@ -1,4 +1,5 @@
 /** A master and a slave of ours in processes of their own, started and stopped as a test wants it. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { until } from '../interop/harness/process.js';
 import { Replica } from '../interop/harness/replica.js';
@@ -55,6 +56,19 @@ export async function send({ broker }: BrokerServer, properties = '', bodyBytes 
 
 export async function confirms(master: BrokerServer): Promise<void> {
   await until('SEND_OK', LIMIT_MS, async () => ((await send(master)) === OK ? true : undefined));
+}
+
+/** SIGSTOP, and returns when every thread of the process stands still: a busy machine takes its time. */
+export async function standStill({ child }: BrokerServer): Promise<void> {
+  child.signal('SIGSTOP');
+  const tasks = `/proc/${child.pid}/task`;
+  await until('it stands still', LIMIT_MS, async () =>
+    readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'))) ? true : undefined,
+  );
+}
+
+export function goOn({ child }: BrokerServer): void {
+  child.signal('SIGCONT');
 }
 
 export const haAddress = ({ broker: { address } }: BrokerServer): string => {

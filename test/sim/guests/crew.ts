@@ -75,7 +75,7 @@ export class Crew {
     return Object.entries(habits.topics).flatMap(([topic, queues]) =>
       Array.from({ length: queues }, (_, queueId) => {
         const owners = owned.filter((queue) => queue.topic === topic && queue.queueId === queueId).length;
-        return owners === 1 ? '' : `${habits.master}: ${topic}-${queueId} of ${habits.group} has ${owners} owners`;
+        return owners === 1 ? '' : `${habits.role}: ${topic}-${queueId} of ${habits.group} has ${owners} owners`;
       }).filter((problem) => problem !== ''),
     );
   }

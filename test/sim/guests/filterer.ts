@@ -5,7 +5,7 @@
  */
 import type { Prng } from '../../../src/base/prng.js';
 import { violated } from '../ledger.js';
-import { MASTERS, type Master } from '../sim-cluster.js';
+import { MASTERS, type Master, SLAVE_OF } from '../sim-cluster.js';
 import { propertiesIn, queueKey, type StoredMessage } from '../stored.js';
 import type { World } from '../world.js';
 import { Crew } from './crew.js';
@@ -60,6 +60,8 @@ interface Habits {
   readonly changeMs: number;
   /** The subscription changes about this often; 0: never. */
   readonly subscribeMs: number;
+  /** The group reads from the slave, which takes nothing back. */
+  readonly atSlave: boolean;
 }
 
 /** A pull, and the newest version when it was answered. */
@@ -87,7 +89,7 @@ export class Filterer implements Guest {
     private readonly master: Master,
     private readonly habits: Habits,
   ) {
-    const { type, messages: count, thinkMs, members, changeMs, subscribeMs } = habits;
+    const { type, messages: count, thinkMs, members, changeMs, subscribeMs, atSlave } = habits;
     const net = `10.9.${MASTERS.indexOf(master)}${type === 'TAG' ? 0 : 1}`;
     this.topic = `Filtered-${type}`;
     this.topics = [this.topic];
@@ -101,9 +103,9 @@ export class Filterer implements Guest {
     this.crew = new Crew(
       world,
       {
-        master,
+        role: atSlave ? SLAVE_OF[master] : master,
         group: this.group,
-        topics: { [this.topic]: QUEUES, [this.retryTopic]: 1 },
+        topics: { [this.topic]: QUEUES, ...(atSlave ? {} : { [this.retryTopic]: 1 }) },
         maxMessages: world.simulation.random.pick([1, 8, 32]),
         subscriptionTo: (topic) => this.subscriptionTo(topic),
         handle: (message, queue, done) => this.handle(message, queue, done),
@@ -162,7 +164,8 @@ export class Filterer implements Guest {
       done();
     };
     if (message.reconsumeTimes > 0) this.cameBack.add(key);
-    const fails = message.reconsumeTimes === 0 && this.world.simulation.random.chance(HAND_BACK_ODDS);
+    const fails =
+      !this.habits.atSlave && message.reconsumeTimes === 0 && this.world.simulation.random.chance(HAND_BACK_ODDS);
     if (fails) this.handBack(message, queue, finish);
     else finish();
   }
@@ -256,6 +259,7 @@ export const inviteFilterers: Invite = (world: World, random: Prng) =>
           members: 1 + random.below(2),
           changeMs: random.pick([0, 1_000]),
           subscribeMs: random.pick([0, 500, 3_000]),
+          atSlave: random.chance(0.3),
         }),
     ),
   );

@@ -64,7 +64,7 @@ export class Inquirer implements Guest {
     this.crew = new Crew(
       world,
       {
-        master,
+        role: master,
         group: this.group,
         topics: { [TOPIC]: QUEUES },
         maxMessages: 32,

@@ -1,11 +1,11 @@
 /**
- * A member of a consumer group at one master, as Java's push consumer is one: heartbeats, the list of members, queues
+ * A member of a consumer group at one broker, as Java's push consumer is one: heartbeats, the list of members, queues
  * shared out on average, locks for those that are consumed in order, and a new look at all that when the broker says that
  * members have changed, else every 20 s. Queues and locks outlive a lost connection.
  */
 import type { Answer } from '../../support/remoting-client.js';
 import { violated } from '../ledger.js';
-import type { Master } from '../sim-cluster.js';
+import type { Role } from '../sim-cluster.js';
 import { queueKey, type StoredMessage } from '../stored.js';
 import { type Asked, Session, type WireClient } from '../wire-client.js';
 import type { World } from '../world.js';
@@ -34,7 +34,7 @@ export interface Pulled {
 }
 
 export interface MemberHabits {
-  readonly master: Master;
+  readonly role: Role;
   readonly group: string;
   readonly clientId: string;
   /** Topics and how many queues each has. */
@@ -69,7 +69,7 @@ export class Member {
   ) {
     const { simulation, cluster } = world;
     this.subscriptions = this.subscribed();
-    const { listenPort } = cluster.settingsOf(habits.master);
+    const { listenPort } = cluster.settingsOf(habits.role);
     this.session = new Session(simulation, listenPort, habits.clientId.split('@')[0]!, (client) =>
       this.welcome(client),
     );
@@ -122,10 +122,10 @@ export class Member {
   }
 
   heartbeatNow(then: () => void = () => undefined): void {
-    const { group, clientId, master } = this.habits;
+    const { group, clientId, role } = this.habits;
     const body = heartbeatBody(clientId, [{ group, subscriptions: this.subscriptions }]);
     this.client?.call(HEARTBEAT, {}, body, (answer) => {
-      if (answer !== undefined && answer.code !== 0) violated(`${master}: ${clientId}: heartbeat: ${answer.remark}`);
+      if (answer !== undefined && answer.code !== 0) violated(`${role}: ${clientId}: heartbeat: ${answer.remark}`);
       if (answer !== undefined) then();
     });
   }
@@ -238,7 +238,7 @@ export class Member {
   }
 
   private lockBody(keys: readonly string[]): Buffer {
-    const { master: brokerName, clientId, group: consumerGroup } = this.habits;
+    const { role: brokerName, clientId, group: consumerGroup } = this.habits;
     const mqSet = keys.map((key) => {
       const at = key.lastIndexOf('-');
       return { brokerName, queueId: Number(key.slice(at + 1)), topic: key.slice(0, at) };
@@ -248,7 +248,7 @@ export class Member {
 
   private lock(keys: readonly string[]): void {
     const { world, habits } = this;
-    const askedOf = world.cluster.brokerState(habits.master);
+    const askedOf = world.cluster.brokerState(habits.role);
     for (const key of keys) this.locking.add(key);
     const { client } = this;
     if (client === undefined) {
@@ -258,8 +258,8 @@ export class Member {
     client.call(LOCK, {}, this.lockBody(keys), (answer) => {
       for (const key of keys) this.locking.delete(key);
       if (answer === undefined || this.hasLeft) return;
-      if (answer.code !== 0) violated(`${habits.master}: locks of ${habits.clientId}: ${answer.remark}`);
-      const isCertain = askedOf !== undefined && askedOf === world.cluster.brokerState(habits.master);
+      if (answer.code !== 0) violated(`${habits.role}: locks of ${habits.clientId}: ${answer.remark}`);
+      const isCertain = askedOf !== undefined && askedOf === world.cluster.brokerState(habits.role);
       this.gotLocks(keys, locksIn(answer), isCertain);
     });
   }

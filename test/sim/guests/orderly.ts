@@ -55,7 +55,7 @@ export class Orderly implements Guest {
     this.crew = new Crew(
       world,
       {
-        master,
+        role: master,
         group,
         topics: { [TOPIC]: QUEUES },
         isOrderly: true,

@@ -40,7 +40,7 @@ export class OwnedQueue {
   ) {}
 
   get where(): string {
-    return `${this.member.habits.master} ${this.topic}-${this.queueId}`;
+    return `${this.member.habits.role} ${this.topic}-${this.queueId}`;
   }
 
   start(): void {

@@ -49,7 +49,7 @@ export class Rebalance implements Guest {
     this.crew = new Crew(
       world,
       {
-        master,
+        role: master,
         group,
         topics: { [TOPIC]: QUEUES, [`%RETRY%${group}`]: 1 },
         maxMessages: 8,

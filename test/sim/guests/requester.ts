@@ -72,7 +72,7 @@ export class Requester implements Guest {
     this.crew = new Crew(
       world,
       {
-        master,
+        role: master,
         group: `answerers-${master}`,
         topics: { [TOPIC]: QUEUES },
         maxMessages: 8,

@@ -61,7 +61,7 @@ export class Resetter implements Guest {
     this.crew = new Crew(
       world,
       {
-        master,
+        role: master,
         group: this.group,
         topics: { [TOPIC]: QUEUES },
         maxMessages: 8,

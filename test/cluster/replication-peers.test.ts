@@ -2,19 +2,26 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { frameOf, framesOf } from '../actors/ha/driver.js';
+import { frameOf, framesOf, int64 } from '../actors/ha/driver.js';
 import { until } from '../interop/harness/process.js';
-import { LOG_FILE_BYTES } from '../interop/harness/replica.js';
+import { caughtUp, LOG_FILE_BYTES } from '../interop/harness/replica.js';
 import {
+  confirms,
+  FLUSH_SLAVE_TIMEOUT,
   haAddress,
   LIMIT_MS,
+  OK,
   onStage,
   rawSocket,
   SLAVE_NOT_AVAILABLE,
   send,
+  standStill,
   startMaster,
   startSlave,
 } from '../support/replica-stage.js';
+
+/** Many of them are more than what is sent ahead of a slave's acknowledgements. */
+const BODY_BYTES = 60_000;
 
 const sockets = suite('replication port: who else there is');
 
@@ -77,6 +84,37 @@ sockets(
     const nothing = '0'.repeat(16);
     assert.equal(ended.slice(0, 3), [`0 ${nothing}`, `1 ${nothing}`, `2 ${nothing}`]);
     assert.is(stage.slave.log().size, 0);
+  }),
+);
+
+sockets(
+  'slaves that lie, do not read or say nothing, beside an honest one: it goes on, and they are let go',
+  onStage(async (stage) => {
+    const master = await startMaster(stage, { haHousekeepingInterval: '3000' });
+    const slave = await startSlave(stage, { haHousekeepingInterval: '3000', haSendHeartbeatInterval: '500' });
+    await confirms(master);
+    const address = haAddress(master);
+    const silent = await Promise.all(Array.from({ length: 200 }, () => rawSocket(address)));
+    const [liar, backward, deaf] = [await rawSocket(address), await rawSocket(address), await rawSocket(address)];
+    liar.socket.write(Buffer.concat([int64(0), int64(2 ** 40)]));
+    deaf.socket.pause();
+    deaf.socket.write(int64(0));
+    backward.socket.write(int64(0));
+    await until('the log', LIMIT_MS, async () => (backward.bytes().length > 0 ? true : undefined));
+    backward.socket.write(int64(1));
+    backward.socket.write(int64(0));
+    for (let n = 0; n < 300; n++) await send(master, 'WAIT\u0001false\u0002', BODY_BYTES);
+    await caughtUp(master, slave);
+    assert.is(await send(master), OK);
+    // The end comes behind what was sent to it.
+    deaf.socket.resume();
+    const all = [liar, backward, deaf, ...silent];
+    await until('all of them are let go', LIMIT_MS, async () =>
+      all.every(({ isOver }) => isOver()) ? true : undefined,
+    );
+    assert.is(await send(master), OK, 'the honest one is still there');
+    await standStill(slave);
+    assert.is(await send(master), FLUSH_SLAVE_TIMEOUT, 'what they said is forgotten');
   }),
 );
 

@@ -76,12 +76,24 @@ export const haAddress = ({ broker: { address } }: BrokerServer): string => {
   return `${host}:${Number(port) + 1}`;
 };
 
+export interface RawSocket {
+  readonly socket: Socket;
+  bytes(): Buffer;
+  /** The other side has closed it. */
+  isOver(): boolean;
+}
+
 /** A socket that says nothing by itself. */
-export async function rawSocket(address: string): Promise<{ socket: Socket; bytes(): Buffer }> {
+export async function rawSocket(address: string): Promise<RawSocket> {
   const [host, port] = address.split(':') as [string, string];
   const socket = connect({ host, port: Number(port) });
   const chunks: Buffer[] = [];
-  socket.on('data', (chunk) => chunks.push(chunk)).on('error', () => undefined);
+  let isOver = false;
+  const over = (): void => {
+    isOver = true;
+  };
+  socket.on('data', (chunk) => chunks.push(chunk)).on('error', over);
+  socket.on('end', over).on('close', over);
   await new Promise<void>((resolve) => socket.once('connect', () => resolve()));
-  return { socket, bytes: () => Buffer.concat(chunks) };
+  return { socket, bytes: () => Buffer.concat(chunks), isOver: () => isOver };
 }

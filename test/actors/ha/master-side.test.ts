@@ -214,12 +214,16 @@ refusals.run();
 const local = suite('HA master: slaves of its own process');
 
 const hello = (ha: HaDriver, end: number): void => ha.brokerSays(haMessages.localHello, { connection: SLAVE, end });
+/** The logs are one, and it has everything before `end`. */
+const joined = (ha: HaDriver, end: number): void => ha.brokerSays(haMessages.localAck, { connection: SLAVE, end });
 
 local('a hello that overtakes the word of its connection counts when that comes', () => {
   const ha = master(0, 1000);
   hello(ha, 1000);
   assert.is(told(ha), undefined);
   connect(ha);
+  assert.is(told(ha), undefined, 'not before it has compared the logs');
+  joined(ha, 1000);
   assert.equal(told(ha), { offset: 1000, slaves: 1 });
   // It is no stream, which would be dropped because nothing is ever said on it.
   ha.advance(60_000);
@@ -231,6 +235,7 @@ local('a hello that comes after the end of its connection is no slave', () => {
   connect(ha);
   ha.closed(SLAVE);
   hello(ha, 1000);
+  joined(ha, 1000);
   ha.advance(60_000);
   assert.is(told(ha), undefined);
   connect(ha, SLAVE + 1);

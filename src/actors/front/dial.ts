@@ -19,6 +19,11 @@ export function dial(state: FrontState, owner: ActorId, token: number, { host, p
     dialOwn(state, owner, token, unit, portKind, host, port);
     return;
   }
+  // By way of the network it would be found, and the whole log would go through sockets to this very process.
+  if (isStream === true && state.units.some((unit) => unit.isBindingHa(host, port))) {
+    state.context.send(owner, connectionMessages.dialFailed, { token, value: { reason: 'the port is being bound' } });
+    return;
+  }
   dialOut(state, owner, token, host, port, isStream === true);
 }
 

@@ -14,7 +14,7 @@ export interface Ports {
 }
 
 const VIP_OFFSET = -2;
-const HA_OFFSET = 1;
+export const HA_OFFSET = 1;
 const MAX_PORT = 65_535;
 
 export class PortGroup {

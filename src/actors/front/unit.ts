@@ -9,7 +9,7 @@ import type { UnitCounters } from './counters.js';
 import type { InputBudget } from './input-budget.js';
 import type { UnitListeners } from './options.js';
 import { normalizeHost, reachableHosts } from './hosts.js';
-import { PortGroup, type Ports } from './port-group.js';
+import { HA_OFFSET, PortGroup, type Ports } from './port-group.js';
 import type { QuietLog } from './quiet-log.js';
 
 /** Tries to find a free port whose neighbours are free too. */
@@ -77,6 +77,13 @@ export class Unit {
     if (port === ports.port) return PORT_KIND.main;
     if (port === ports.vipPort) return PORT_KIND.vip;
     return port === ports.haPort ? PORT_KIND.ha : -1;
+  }
+
+  /** True while the unit's own replication port, which that address is, is on its way to be bound again. */
+  isBindingHa(host: string, port: number): boolean {
+    const { options, group, ports, knownPort } = this;
+    const isBinding = options.hasHa && group !== undefined && ports === undefined && knownPort > 0;
+    return isBinding && port === knownPort + HA_OFFSET && this.reachableAs.has(normalizeHost(host));
   }
 
   private bind(context: Context, log: QuietLog, accept: Accept, tries: number): void {

@@ -170,6 +170,23 @@ own('the HA port leads to the HA actor, whose connections may be silent', () => 
   assert.equal(driver.heard(ID.queues0), []);
 });
 
+own('a slave that comes while the HA port is being bound again is not sent through the network', () => {
+  const driver = Driver.open();
+  driver.network.servers.set(`127.0.0.1:${PORT.brokerA + 1}`, () => undefined);
+  driver.tellFront('closeUnit', UNIT.brokerA);
+  driver.settle();
+  driver.forget();
+  driver.tellFront('openUnit', UNIT.brokerA);
+  driver.dial(ID.brokerB, 1, '127.0.0.1', PORT.brokerA + 1, true);
+  driver.settle();
+  assert.equal(driver.heard(ID.brokerB), [{ kind: 'dialFailed', token: 1, reason: 'the port is being bound' }]);
+  driver.forget();
+  driver.dial(ID.brokerB, 2, '127.0.0.1', PORT.brokerA + 1, true);
+  driver.settle();
+  const [dialed] = driver.heard(ID.brokerB);
+  assert.ok(dialed.kind === 'dialed' && dialed.peerActor === ID.haA);
+});
+
 for (const [who, close] of [
   ['the dialer', (driver: Driver, dialed: number) => driver.closeByActor(ID.brokerA, dialed)],
   ['the accepting actor', (driver: Driver, _: number, accepted: number) => driver.closeByActor(ID.namesrv, accepted)],

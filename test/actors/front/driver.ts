@@ -284,8 +284,8 @@ export class Driver {
     this.cores[DIRECTORY.actors[from].thread].send(from, ID.front, frontMessages.close, { connection }, 0);
   }
 
-  dial(from: ActorId, token: number, host: string, port: number): void {
-    const message = { token, value: { host, port } };
+  dial(from: ActorId, token: number, host: string, port: number, isStream?: true): void {
+    const message = { token, value: isStream === undefined ? { host, port } : { host, port, isStream } };
     this.cores[DIRECTORY.actors[from].thread].send(from, ID.front, frontMessages.dial, message, 0);
   }
 

@@ -114,6 +114,7 @@ function consumerOf(base: object, kind: GroupKind, topic: string, member: string
       q: message.queueId,
       o: message.queueOffset,
       r: message.reconsumeTimes,
+      ...(queue === undefined ? { retry: 1 } : {}),
       ...(message.body.equals(bodyOf(id, message.body.length)) ? {} : { bad: 1 }),
     });
     return refuses ? Consumer.ACTION_RETRY : undefined;

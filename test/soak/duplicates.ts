@@ -2,8 +2,8 @@
 
 export const DUPLICATE_CAUSES = {
   'sent again': 'a producer sent it again after a time-out or an error, and both copies were stored',
-  'taken over': 'its queue went to another member, which began at the stored offset',
-  'gone back': 'the same member: the offset that the broker had stored was older than what was consumed',
+  'taken over': 'another member, or the same started again, began at the stored offset',
+  'gone back': 'the same member began again at an older offset: that of a broker that was back, or its own file',
   retried: 'the member handed it back, or its broker was asked twice to take it back',
 } as const;
 

@@ -10,7 +10,9 @@
  *     tried     id                             a producer, before it sends
  *     sent      id status [b q o]              a producer, when the send was answered: broker, queue, offset if they say it
  *     failed    id why                         a producer, when it gave up: stored or not, nobody knows
- *     got       g m id b q o r [bad]           a consumer, before it acknowledges: group, member, place, times consumed again
+ *     rolled    id status                      a producer whose transaction was rolled back
+ *     got       g m id b q o r [retry] [bad]   a consumer, before it acknowledges: group, member, place, times consumed again;
+ *                                              whether the place is one of the retry topic, whether the body is damaged
  *     refused   the same                       a consumer that hands it back, or suspends its queue
  *     struck    target how ms, mended target   the soak
  *     ended     client code                    the soak: a client that ended by itself, and is started again

@@ -62,7 +62,7 @@ judge('what was not acknowledged, what a filter leaves out and what was rolled b
 });
 
 judge('a dead letter counts for the group that refused it', () => {
-  const dead = judgeOf(tried(7), sent(7, 0), got('retry', 7, 0, { r: 1 }));
+  const dead = judgeOf(tried(7), sent(7, 0), got('retry', 7, 0, { r: 0, retry: 1 }));
   assert.is(dead.lacking().by.get('soak-java-retry'), undefined);
   const letter = judgeOf(tried(7), sent(7, 0), got('dead', 7, 12));
   assert.is(letter.lacking().by.get('soak-java-retry'), undefined);
@@ -105,6 +105,8 @@ judge('a queue offset holds one message, whoever says so', () => {
   assert.is(sentTwice.violations.get('two at a place'), 1);
   const gotOther = judgeOf(tried(0), tried(1), sent(0, 4), got('plain', 1, 4));
   assert.is(gotOther.violations.get('two at a place'), 1);
+  const retried = judgeOf(tried(0), tried(1), sent(0, 4), got('retry', 1, 4, { retry: 1 }), got('dead', 1, 4));
+  assert.is(retried.violations.size, 0);
 });
 
 judge('a producer that waits for its answers gets rising offsets', () => {
@@ -121,7 +123,7 @@ judge('duplicates are counted by their cause, and are no violation', () => {
     got('plain', 0, 1),
     got('plain', 0, 1),
     got('plain', 0, 0, { m: 'java-2.1' }),
-    got('plain', 0, 7, { r: 1 }),
+    got('plain', 0, 7, { r: 1, retry: 1 }),
   );
   assert.is(one.violations.size, 0);
   assert.equal(one.audiences.get('soak-java-plain')!.duplicates, {

@@ -52,6 +52,8 @@ export interface Counts {
   readonly tried: number;
   readonly acknowledged: number;
   readonly failed: number;
+  /** Transactions that ended so, by their producer's will or because the slave did not confirm them. */
+  readonly rolledBack: number;
   /** By send status. */
   readonly statuses: ReadonlyMap<string, number>;
 }
@@ -74,6 +76,7 @@ export class Judge {
   private readonly statuses = new Map<string, number>();
   private acknowledgedCount = 0;
   private failedCount = 0;
+  private rolledBackCount = 0;
   private readonly kinds: ReadonlyMap<string, GroupKind>;
 
   /** `broadcasting` names the members that are there all the time, without their incarnation. */
@@ -90,8 +93,8 @@ export class Judge {
   }
 
   get counts(): Counts {
-    const { acknowledgedCount: acknowledged, failedCount: failed, statuses } = this;
-    return { tried: this.ids.length, acknowledged, failed, statuses };
+    const { acknowledgedCount: acknowledged, failedCount: failed, rolledBackCount: rolledBack, statuses } = this;
+    return { tried: this.ids.length, acknowledged, failed, rolledBack, statuses };
   }
 
   take({ event, fields }: JournalRecord): void {
@@ -104,6 +107,9 @@ export class Judge {
         break;
       case 'failed':
         this.failedCount++;
+        break;
+      case 'rolled':
+        this.rolledBackCount++;
         break;
       case 'got':
       case 'refused':
@@ -170,8 +176,8 @@ export class Judge {
     if (isRolledBack(id)) this.violated('rolled back', `${id} to ${member} of ${group}`);
     if (fields.bad !== undefined) this.violated('damaged', `${id} to ${member} of ${group}`);
     if (kind !== 'dead' && !wants(kind, numberOf(id))) this.violated('unwanted', `${id} to ${member} of ${group}`);
-    // An orderly consumer counts times, too, but tries in place.
-    const isRetried = kind === 'dead' || (kind !== 'orderly' && fields.r !== '0');
+    // Times consumed again do not tell: Java's client forgets them when it sends a message to the retry topic twice.
+    const isRetried = kind === 'dead' || fields.retry !== undefined;
     const place = isRetried ? -1 : this.place(fields);
     if (!isRetried) this.occupy(place, index);
     if (!isConsumed) {

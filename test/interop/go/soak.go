@@ -231,6 +231,9 @@ func soakConsumer(kind string, nameServers []string, topic, member string, j *jo
 				}
 				fields := []any{"g", group, "m", member, "id", id, "b", m.Queue.BrokerName,
 					"q", m.Queue.QueueId, "o", m.QueueOffset, "r", m.ReconsumeTimes}
+				if strings.HasPrefix(m.Queue.Topic, "%RETRY%") {
+					fields = append(fields, "retry", 1)
+				}
 				if !bytes.Equal(m.Body, body(id, len(m.Body))) {
 					fields = append(fields, "bad", 1)
 				}

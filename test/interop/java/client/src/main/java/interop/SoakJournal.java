@@ -8,7 +8,10 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
@@ -45,18 +48,21 @@ final class SoakJournal {
         append("failed", "id", id, "why", why);
     }
 
+    void rolledBack(String id, SendStatus status) {
+        append("rolled", "id", id, "status", status);
+    }
+
     void delivered(boolean isAccepted, String group, String member, MessageExt message, MessageQueue queue) {
-        String event = isAccepted ? "got" : "refused";
-        Object[] pairs = {"g", group, "m", member, "id", Bodies.idOf(message.getBody()), "b", queue.getBrokerName(),
-            "q", message.getQueueId(), "o", message.getQueueOffset(), "r", message.getReconsumeTimes()};
-        if (Bodies.isIntact(message.getBody())) {
-            append(event, pairs);
-            return;
+        List<Object> pairs = new ArrayList<>(List.of("g", group, "m", member, "id", Bodies.idOf(message.getBody()),
+            "b", queue.getBrokerName(), "q", message.getQueueId(), "o", message.getQueueOffset(),
+            "r", message.getReconsumeTimes()));
+        if (queue.getTopic().startsWith("%RETRY%")) {
+            pairs.addAll(List.of("retry", 1));
         }
-        Object[] damaged = java.util.Arrays.copyOf(pairs, pairs.length + 2);
-        damaged[pairs.length] = "bad";
-        damaged[pairs.length + 1] = 1;
-        append(event, damaged);
+        if (!Bodies.isIntact(message.getBody())) {
+            pairs.addAll(List.of("bad", 1));
+        }
+        append(isAccepted ? "got" : "refused", pairs.toArray());
     }
 
     private void append(String event, Object... pairs) {

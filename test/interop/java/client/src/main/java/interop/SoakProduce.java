@@ -128,7 +128,7 @@ final class SoakProduce {
         }
     }
 
-    /** The client rolls back by itself what the slave did not confirm: that counts as failed. */
+    /** The client rolls back by itself what the slave did not confirm. */
     private void transaction(String id) {
         journal.tried(id);
         try {
@@ -136,7 +136,7 @@ final class SoakProduce {
             if (result.getLocalTransactionState() == LocalTransactionState.COMMIT_MESSAGE) {
                 journal.sent(id, result, false, 0);
             } else {
-                journal.failed(id, "rolled back " + result.getSendStatus());
+                journal.rolledBack(id, result.getSendStatus());
             }
         } catch (Exception e) {
             journal.failed(id, e.toString());

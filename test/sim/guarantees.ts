@@ -1,6 +1,7 @@
 /** Who comes to show which delivery guarantee, to what kind of cluster. */
-import { prng } from '../../src/base/prng.js';
+import { prng, type Prng } from '../../src/base/prng.js';
 import { FILTER_SETTINGS, inviteFilterers } from './guests/filterer.js';
+import type { Guest, Invite } from './guests/guest.js';
 import { inviteInquirers } from './guests/inquirer.js';
 import { inviteOrderly } from './guests/orderly.js';
 import { inviteRebalance } from './guests/rebalance.js';
@@ -9,6 +10,7 @@ import { inviteResetters } from './guests/resetter.js';
 import { inviteRetriers, RETRY_SETTINGS } from './guests/retrier.js';
 import { inviteTransactors, TRANSACTION_SETTINGS } from './guests/transactor.js';
 import { type Report, runCluster, type Wishes } from './run-cluster.js';
+import type { World } from './world.js';
 
 interface Guarantee {
   readonly wishes: Wishes;
@@ -16,6 +18,25 @@ interface Guarantee {
   readonly shows: string;
   /** What is acknowledged is synced and on the slave, so that the machine may lose its power. */
   readonly bearsPowerLoss: boolean;
+}
+
+const INVITES: readonly Invite[] = [
+  inviteTransactors,
+  inviteOrderly,
+  inviteRebalance,
+  inviteRetriers,
+  inviteFilterers,
+  inviteResetters,
+  inviteRequesters,
+  inviteInquirers,
+];
+const TOGETHER = 3;
+
+/** Different ones in one cluster. */
+function inviteSome(world: World, random: Prng): readonly Guest[] {
+  const left = [...INVITES];
+  const invited = Array.from({ length: TOGETHER }, () => left.splice(random.below(left.length), 1)[0]!);
+  return invited.flatMap((invite) => invite(world, random));
 }
 
 export const GUARANTEES = {
@@ -57,6 +78,14 @@ export const GUARANTEES = {
   questions: {
     wishes: { guests: { invite: inviteInquirers, withProducers: true } },
     shows: 'found at slave',
+    bearsPowerLoss: false,
+  },
+  together: {
+    wishes: {
+      shape: { settings: `${TRANSACTION_SETTINGS}\n${FILTER_SETTINGS}` },
+      guests: { invite: inviteSome, withProducers: true },
+    },
+    shows: 'fed 0',
     bearsPowerLoss: false,
   },
 } as const satisfies Readonly<Record<string, Guarantee>>;

@@ -12,11 +12,13 @@ import type { Result } from './report.js';
 
 export const BODY_BYTES = 1024;
 const SEND_WARM_SECONDS = 1;
+/** Groups have just connected, and code for them is not compiled. */
+const LIVE_WARM_SECONDS = 2;
 /** Memory "after load" is read when at least so many messages were stored. */
 const LOADED_MESSAGES = 1_000_000;
 export const MIB = 1024 * 1024;
 
-type Figures = Readonly<Record<string, string>>;
+export type Figures = Readonly<Record<string, string>>;
 
 /** What is loaded. Without process ids (they belong to another machine) nothing is said of memory and CPU. */
 export interface Target {
@@ -61,10 +63,24 @@ export class Generator {
     return figures;
   }
 
+  /** So many groups follow a topic at that rate; with process ids, also CPU a delivered message. */
+  async live(topic: string, groups: number, rate: number, seconds: number): Promise<Figures> {
+    const load = { groups, rate, size: BODY_BYTES, seconds, warm: LIVE_WARM_SECONDS };
+    const { pids } = this.target;
+    const figures = await this.#figures(
+      'live',
+      topic,
+      pids.length === 0 ? load : { ...load, pid: pids.join(',') },
+      seconds,
+    );
+    this.stored += Number(figures.sent);
+    return figures;
+  }
+
   async #figures(
     mode: string,
     topic: string,
-    flags: Readonly<Record<string, number>>,
+    flags: Readonly<Record<string, number | string>>,
     seconds: number,
   ): Promise<Figures> {
     const pairs = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);

@@ -1,8 +1,8 @@
 /**
  * What the threads of a run share: they meet before it begins, begin at the same moment, are told of the moments at which
- * messages are due, and hand out the queues that are still to be read.
+ * messages are due, hand out the queues that are still to be read, and add up what was sent.
  */
-const Word = { READY: 0, BEGUN: 1, TICK: 2, NEXT_QUEUE: 3, IDLE: 4 } as const;
+const Word = { READY: 0, BEGUN: 1, TICK: 2, NEXT_QUEUE: 3, IDLE: 4, SENT: 5, FINISHED: 6 } as const;
 const WORD_BYTES = 8 * Int32Array.BYTES_PER_ELEMENT;
 
 export class Control {
@@ -22,12 +22,17 @@ export class Control {
     return this.#beginMs[0]!;
   }
 
-  async allReady(threads: number): Promise<void> {
-    let ready = Atomics.load(this.#words, Word.READY);
-    while (ready < threads) {
-      await this.#changed(Word.READY, ready);
-      ready = Atomics.load(this.#words, Word.READY);
-    }
+  allReady(threads: number): Promise<void> {
+    return this.#reached(Word.READY, threads);
+  }
+
+  /** A thread has sent so many messages and sends no more; resolves with what all `threads` have sent. */
+  async sent(messages: number, threads: number): Promise<number> {
+    Atomics.add(this.#words, Word.SENT, messages);
+    Atomics.add(this.#words, Word.FINISHED, 1);
+    Atomics.notify(this.#words, Word.FINISHED);
+    await this.#reached(Word.FINISHED, threads);
+    return Atomics.load(this.#words, Word.SENT);
   }
 
   begin(atMs: number): void {
@@ -57,6 +62,14 @@ export class Control {
 
   takeQueue(): number {
     return Atomics.add(this.#words, Word.NEXT_QUEUE, 1);
+  }
+
+  async #reached(word: number, count: number): Promise<void> {
+    let seen = Atomics.load(this.#words, word);
+    while (seen < count) {
+      await this.#changed(word, seen);
+      seen = Atomics.load(this.#words, word);
+    }
   }
 
   async #changed(word: number, from: number): Promise<void> {

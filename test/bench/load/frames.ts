@@ -19,7 +19,8 @@ const TYPE_BINARY = 1 << 24;
 const PRODUCER_GROUP = 'load_p';
 const CONSUMER_GROUP = 'load_c';
 
-const PullFlag = { SUSPEND: 2, SUBSCRIPTION: 4 } as const;
+const PullFlag = { COMMIT_OFFSET: 1, SUSPEND: 2, SUBSCRIPTION: 4 } as const;
+const SUB_VERSION = 1;
 
 type Fields = Readonly<Record<string, string>>;
 
@@ -36,8 +37,8 @@ function join(headerWord: number, header: Buffer, body: Buffer): Buffer {
   return Buffer.concat([words, header, body]);
 }
 
-function jsonHeader(code: number, fields: Fields | undefined): string {
-  const rest = { flag: 0, language: 'JAVA', opaque: OPAQUE_BASE, serializeTypeCurrentRPC: 'JSON' };
+function jsonHeader(code: number, fields: Fields | undefined, slot = 0): string {
+  const rest = { flag: 0, language: 'JAVA', opaque: OPAQUE_BASE + slot, serializeTypeCurrentRPC: 'JSON' };
   return JSON.stringify({ code, extFields: fields, ...rest, version: CLIENT_VERSION });
 }
 
@@ -113,14 +114,14 @@ export function sendFrame(options: LoadOptions, queueId: number): Frame {
 }
 
 /** Registers the consumer group, so that brokers accept its pulls. */
-export function heartbeatFrame(topic: string): Frame {
+export function heartbeatFrame(topic: string, group = CONSUMER_GROUP): Frame {
   const body = {
     clientID: `load@${process.pid}`,
     consumerDataSet: [
       {
         consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
         consumeType: 'CONSUME_PASSIVELY',
-        groupName: CONSUMER_GROUP,
+        groupName: group,
         messageModel: 'CLUSTERING',
         subscriptionDataSet: [
           {
@@ -128,7 +129,7 @@ export function heartbeatFrame(topic: string): Frame {
             codeSet: [],
             expressionType: 'TAG',
             subString: '*',
-            subVersion: 1,
+            subVersion: SUB_VERSION,
             tagsSet: [],
             topic,
           },
@@ -145,41 +146,64 @@ export function maxOffsetFrame(topic: string, queueId: number): Frame {
   return jsonFrame(Code.GET_MAX_OFFSET, { topic, queueId: String(queueId) });
 }
 
-/** A pull of one queue whose offset changes with every request: the digits are written between two fixed parts. */
+/** Who pulls like a push consumer: by the subscription of the group's heartbeat, committing its offset. */
+export interface Member {
+  readonly group: string;
+  /** One for each queue that it pulls on the same connection. */
+  readonly slot: number;
+}
+
+/** A pull of one queue whose offsets change with every request: their digits are written between fixed parts. */
 export class PullFrame {
   readonly #bytes: Buffer;
   readonly #offsetAt: number;
+  readonly #middle: Buffer;
   readonly #tail: Buffer;
 
-  /** `suspendMs` > 0 holds the pull at the broker until messages come, at most so long. */
-  constructor(topic: string, queueId: number, batch: number, suspendMs: number) {
-    const header = jsonHeader(Code.PULL, {
-      consumerGroup: CONSUMER_GROUP,
-      topic,
-      queueId: String(queueId),
-      queueOffset: '0',
-      maxMsgNums: String(batch),
-      sysFlag: String(PullFlag.SUBSCRIPTION | (suspendMs > 0 ? PullFlag.SUSPEND : 0)),
-      commitOffset: '0',
-      suspendTimeoutMillis: String(suspendMs),
-      subscription: '*',
-      subVersion: '0',
-      expressionType: 'TAG',
-    });
-    const offsetAt = header.indexOf('"queueOffset":"') + '"queueOffset":"'.length;
+  /**
+   * `suspendMs` > 0 holds the pull at the broker until messages come, at most so long. Without a `member` it brings its
+   * subscription along and commits nothing.
+   */
+  constructor(topic: string, queueId: number, batch: number, suspendMs: number, member?: Member) {
+    const kind = member === undefined ? PullFlag.SUBSCRIPTION : PullFlag.COMMIT_OFFSET;
+    const header = jsonHeader(
+      Code.PULL,
+      {
+        consumerGroup: member?.group ?? CONSUMER_GROUP,
+        topic,
+        queueId: String(queueId),
+        queueOffset: '0',
+        maxMsgNums: String(batch),
+        sysFlag: String(kind | (suspendMs > 0 ? PullFlag.SUSPEND : 0)),
+        commitOffset: '0',
+        suspendTimeoutMillis: String(suspendMs),
+        ...(member === undefined ? { subscription: '*', subVersion: '0' } : { subVersion: String(SUB_VERSION) }),
+        expressionType: 'TAG',
+      },
+      member?.slot,
+    );
+    const offsetAt = behind(header, '"queueOffset":"');
+    const commitAt = behind(header, '"commitOffset":"');
     this.#offsetAt = 8 + offsetAt;
-    this.#tail = Buffer.from(header.slice(offsetAt + 1));
-    this.#bytes = Buffer.alloc(8 + header.length + OFFSET_DIGITS);
+    this.#middle = Buffer.from(header.slice(offsetAt + 1, commitAt));
+    this.#tail = Buffer.from(header.slice(commitAt + 1));
+    this.#bytes = Buffer.alloc(8 + header.length + 2 * OFFSET_DIGITS);
     this.#bytes.write(header, 8, 'latin1');
   }
 
   /** Valid until the next call; the answer to the request before must have come, so that its bytes have left. */
-  at(queueOffset: number): Buffer {
+  at(queueOffset: number, commitOffset = 0): Buffer {
     const bytes = this.#bytes;
-    const tailAt = this.#offsetAt + bytes.write(String(queueOffset), this.#offsetAt, 'latin1');
+    const middleAt = this.#offsetAt + bytes.write(String(queueOffset), this.#offsetAt, 'latin1');
+    const commitAt = middleAt + this.#middle.copy(bytes, middleAt);
+    const tailAt = commitAt + bytes.write(String(commitOffset), commitAt, 'latin1');
     const end = tailAt + this.#tail.copy(bytes, tailAt);
     bytes.writeInt32BE(end - 4, 0);
     bytes.writeInt32BE(end - 8, 4);
     return bytes.subarray(0, end);
   }
+}
+
+function behind(text: string, key: string): number {
+  return text.indexOf(key) + key.length;
 }

@@ -213,23 +213,29 @@ counting('a catch-up read counts every record of every queue once', async () => 
   assert.not.match(notes.join('\n'), /code|closed/);
 });
 
-counting('end to end: every message is received, and its latency is that of the way', async () => {
-  const DELAY_MS = 30;
+/** Stores what is sent and answers pulls `delayMs` later with what is there by then; `onPull` sees each of them. */
+function storingBroker(delayMs: number, onPull: (fields: Request['fields']) => void = () => {}): FakeBroker {
   const logs = new Map<string, Buffer[]>();
   const logOf = (queue: string): Buffer[] => {
     if (!logs.has(queue)) logs.set(queue, []);
     return logs.get(queue)!;
   };
-  const broker = new FakeBroker(async ({ code, fields, body }) => {
+  return new FakeBroker(async ({ code, fields, body }) => {
     if (code === Code.SEND_V2) logOf(fields.e!).push(recordOf(body));
     if (code === Code.GET_MAX_OFFSET) return { code: 0, fields: { offset: String(logOf(fields.queueId!).length) } };
     if (code !== Code.PULL) return SUCCESS;
+    onPull(fields);
     const offset = Number(fields.queueOffset);
-    await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
     const records = logOf(fields.queueId!).slice(offset, offset + Number(fields.maxMsgNums));
     const next = { nextBeginOffset: String(offset + records.length) };
     return { code: records.length === 0 ? 19 : 0, fields: next, body: Buffer.concat(records) };
   });
+}
+
+counting('end to end: every message is received, and its latency is that of the way', async () => {
+  const DELAY_MS = 30;
+  const broker = storingBroker(DELAY_MS);
   const { figures, notes } = await load(
     'e2e',
     { rate: 200, queues: 2, size: 16, seconds: 0.5, warm: 0.1, threads: 2 },
@@ -241,6 +247,25 @@ counting('end to end: every message is received, and its latency is that of the 
   // A loose limit: a wrong unit or another thread's clock would be off by far more.
   assert.ok(Number(figures.p50_us) < 1_000_000, `p50 ${figures.p50_us} µs`);
   assert.ok(Number(figures.max_us) >= (DELAY_MS / 2) * 1000, `max ${figures.max_us} µs`);
+});
+
+counting('live: every group receives every message, with pulls like those of a push consumer', async () => {
+  const pulls: Request['fields'][] = [];
+  const broker = storingBroker(5, (fields) => pulls.push(fields));
+  const { figures, notes } = await load(
+    'live',
+    { rate: 200, groups: 3, queues: 2, size: 16, seconds: 0.5, warm: 0.1, threads: 2, pid: process.pid },
+    broker,
+  );
+  assert.is(Number(figures.sent), 120);
+  assert.is(Number(figures.received), 3 * 120);
+  const groups = new Set(pulls.map(({ consumerGroup }) => consumerGroup));
+  assert.equal([...groups].sort(), ['load-g0', 'load-g1', 'load-g2']);
+  for (const { sysFlag, subscription, commitOffset, queueOffset } of pulls) {
+    assert.equal([sysFlag, subscription, commitOffset], ['3', undefined, queueOffset]);
+  }
+  assert.not.match(notes.join('\n'), /code|closed|never sent/);
+  assert.ok(Number(figures.cpu_us_per_msg) > 0, `${figures.cpu_us_per_msg} µs of CPU a message`);
 });
 
 counting('a wrong flag names itself', () => {

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 
-export const MODES = ['send', 'pull', 'e2e'] as const;
+export const MODES = ['send', 'pull', 'e2e', 'live'] as const;
 export type Mode = (typeof MODES)[number];
 
 export interface LoadOptions {
@@ -26,6 +26,10 @@ export interface LoadOptions {
   readonly batch: number;
   /** ROCKETMQ binary headers for sends instead of JSON. */
   readonly binary: boolean;
+  /** Consumer groups that read the topic. */
+  readonly groups: number;
+  /** Processes whose CPU time is compared with what is delivered; none: it is not. */
+  readonly pids: readonly number[];
   readonly threads: number;
 }
 
@@ -39,13 +43,15 @@ const FLAGS = {
   size: ['1024', 'body bytes'],
   seconds: ['10', 'measured time'],
   warm: ['3', 'warm-up time, not counted'],
-  rate: ['', 'messages per second, by intended time; send: closed loop when not given, e2e: 2000'],
+  rate: ['', 'messages per second, by intended time; send: closed loop when not given, else 2000'],
   batch: ['32', 'messages per pull'],
   binary: ['false', 'ROCKETMQ binary header instead of JSON (sends only)'],
+  groups: ['1', 'consumer groups (live only)'],
+  pid: ['', "the server's process ids, joined by commas: CPU a delivered message (live only, Linux)"],
   threads: ['', 'threads that load; half of the cores when not given'],
 } as const satisfies Record<string, readonly [string, string]>;
 
-const E2E_RATE = 2000;
+const STAMPED_RATE = 2000;
 /** The body of an end-to-end message begins with its intended send time. */
 export const STAMP_BYTES = 8;
 
@@ -71,6 +77,7 @@ export function readOptions(mode: Mode, args: readonly string[]): LoadOptions {
   for (const address of brokers) {
     if (!/^.+:\d+$/.test(address)) throw new Error(`--brokers ${address}: host:port is expected`);
   }
+  const isStamped = mode === 'e2e' || mode === 'live';
   return {
     mode,
     brokers,
@@ -78,12 +85,14 @@ export function readOptions(mode: Mode, args: readonly string[]): LoadOptions {
     queues: whole('queues', 1),
     conns: whole('conns', 1),
     inflight: whole('inflight', 1),
-    sizeBytes: whole('size', mode === 'e2e' ? STAMP_BYTES : 0),
+    sizeBytes: whole('size', isStamped ? STAMP_BYTES : 0),
     seconds: number('seconds', 0.1),
     warmSeconds: number('warm', 0),
-    rate: mode === 'e2e' || text('rate') !== '' ? number('rate', 1, text('rate') || String(E2E_RATE)) : 0,
+    rate: isStamped || text('rate') !== '' ? number('rate', 1, text('rate') || String(STAMPED_RATE)) : 0,
     batch: whole('batch', 1),
     binary: text('binary') === 'true',
+    groups: whole('groups', 1),
+    pids: text('pid') === '' ? [] : text('pid').split(',').map(Number),
     threads: whole('threads', 1, text('threads') || String(Math.max(1, availableParallelism() >> 1))),
   };
 }

@@ -5,6 +5,7 @@ import { Connection } from './connection.js';
 import { Control } from './control.js';
 import { Failures, Latencies, type PartFigures } from './figures.js';
 import type { LoadOptions } from './options.js';
+import { GroupReader } from './group-reader.js';
 import { CatchUpReader, HeldReader, ReceiveFigures } from './readers.js';
 import { DRAIN_MS, type Schedule, scheduleFrom } from './schedule.js';
 import { Sender, SendFigures } from './sender.js';
@@ -47,7 +48,7 @@ export async function e2e({ options, shared, index }: Part): Promise<PartFigures
   }
   const schedule = scheduleFrom(await control.ready(), options);
   const busy = busyFrom();
-  for (const reader of readers) reader.measure(schedule);
+  received.schedule = schedule;
   await sendAll(senders, schedule, control);
   await within(DRAIN_MS, received.all(figures.sent));
   for (const reader of readers) reader.connection.close();
@@ -56,6 +57,44 @@ export async function e2e({ options, shared, index }: Part): Promise<PartFigures
     ...sent,
     failures: [...sent.failures, ...received.failures.list()],
     latencies: received.latencies.encode(),
+    received: received.received,
+    busy: busy(),
+  };
+}
+
+/** Every group follows the whole topic, each with one member that has a connection to every broker. */
+export async function live({ options, shared, index }: Part): Promise<PartFigures> {
+  const control = new Control(shared);
+  const figures = new SendFigures();
+  const received = new ReceiveFigures();
+  const readers: GroupReader[] = [];
+  const brokers = options.brokers.length;
+  for (const k of share(options.groups * brokers, options.threads, index)) {
+    const group = `${options.topic}-g${Math.floor(k / brokers)}`;
+    const reader = new GroupReader(await open(options, k), options, group, k % brokers, received);
+    await reader.start();
+    readers.push(reader);
+  }
+  const senders: Sender[] = [];
+  const queues = options.queues * brokers;
+  for (const k of share(queues, options.threads, index)) {
+    senders.push(await openSender(options, k, queues, figures));
+  }
+  const schedule = scheduleFrom(await control.ready(), options);
+  const busy = busyFrom();
+  received.schedule = schedule;
+  await sendAll(senders, schedule, control);
+  const sent = await control.sent(figures.sent, options.threads);
+  // Message n goes to broker n modulo their number.
+  const wanted = readers.reduce((sum, { brokerIndex }) => sum + Math.ceil((sent - brokerIndex) / brokers), 0);
+  await within(DRAIN_MS, received.all(wanted));
+  for (const reader of readers) reader.connection.close();
+  const { failures, ...rest } = outcome(senders, figures);
+  return {
+    ...rest,
+    failures: [...failures, ...received.failures.list()],
+    latencies: received.latencies.encode(),
+    measured: received.measured,
     received: received.received,
     busy: busy(),
   };

@@ -6,10 +6,10 @@ import type { LoadOptions } from './options.js';
 import { PullNotFound, PullRetryImmediately, type Reply, Success } from './reply.js';
 import { isMeasured, type Schedule } from './schedule.js';
 
-const NEXT_BEGIN_OFFSET = Buffer.from('"nextBeginOffset":');
-const OFFSET = Buffer.from('"offset":');
+export const NEXT_BEGIN_OFFSET = Buffer.from('"nextBeginOffset":');
+export const OFFSET = Buffer.from('"offset":');
 /** Like a push consumer's. */
-const SUSPEND_MS = 15_000;
+export const SUSPEND_MS = 15_000;
 /** Of a stored record: its length, and its body behind the body's length, with IPv4 hosts. */
 const RECORD = { bytes: 0, body: 88 } as const;
 
@@ -71,6 +71,10 @@ export class ReceiveFigures {
   readonly latencies = new Latencies();
   readonly failures = new Failures();
   received = 0;
+  /** Of them, those that came in the measured time. */
+  measured = 0;
+  /** Once the run has begun. */
+  schedule: Schedule | undefined;
   #wanted = Number.POSITIVE_INFINITY;
   #arrived: () => void = () => {};
 
@@ -86,12 +90,23 @@ export class ReceiveFigures {
   check(): void {
     if (this.received >= this.#wanted) this.#arrived();
   }
+
+  /** The messages of an answer: each body says when its message was due to be sent. */
+  take({ bytes, bodyAt, end }: Reply, atMs: number): void {
+    const { schedule } = this;
+    for (let at = bodyAt; at < end; at += bytes.readInt32BE(at + RECORD.bytes)) {
+      this.received++;
+      if (schedule === undefined) continue;
+      if (isMeasured(schedule, atMs)) this.measured++;
+      const dueMs = bytes.readDoubleBE(at + RECORD.body);
+      if (isMeasured(schedule, dueMs)) this.latencies.record(atMs - dueMs);
+    }
+  }
 }
 
-/** Follows the end of a queue with pulls that the broker holds; each body says when its message was due to be sent. */
+/** Follows the end of a queue with pulls that the broker holds. */
 export class HeldReader implements Receiver {
   readonly #pull: PullFrame;
-  #schedule: Schedule | undefined;
   #offset = 0;
 
   constructor(
@@ -113,12 +128,8 @@ export class HeldReader implements Receiver {
     this.connection.write(this.#pull.at(this.#offset));
   }
 
-  measure(schedule: Schedule): void {
-    this.#schedule = schedule;
-  }
-
   onReply(reply: Reply, atMs: number): void {
-    if (reply.code === Success) this.#receive(reply, atMs);
+    if (reply.code === Success) this.figures.take(reply, atMs);
     else if (reply.code !== PullNotFound && reply.code !== PullRetryImmediately) {
       this.figures.failures.add(`pull: code ${reply.code}`, reply.remark());
     }
@@ -135,16 +146,5 @@ export class HeldReader implements Receiver {
 
   onClosed(error: Error | undefined): void {
     this.figures.failures.add('pull: closed', error?.message ?? 'the server closed the connection');
-  }
-
-  #receive(reply: Reply, atMs: number): void {
-    const { bytes, end } = reply;
-    for (let at = reply.bodyAt; at < end; at += bytes.readInt32BE(at + RECORD.bytes)) {
-      this.figures.received++;
-      const dueMs = bytes.readDoubleBE(at + RECORD.body);
-      if (this.#schedule !== undefined && isMeasured(this.#schedule, dueMs)) {
-        this.figures.latencies.record(atMs - dueMs);
-      }
-    }
   }
 }

@@ -6,6 +6,7 @@ import { Control } from './control.js';
 import { type Figures, line, merge, type PartFigures, quantiles } from './figures.js';
 import type { LoadOptions } from './options.js';
 import type { Part } from './part.js';
+import { scheduleFrom } from './schedule.js';
 
 const CREATE_TOPIC = 17;
 const SUCCESS = 0;
@@ -20,8 +21,8 @@ export interface Outcome {
 
 export async function runLoad(options: LoadOptions): Promise<Outcome> {
   if (options.mode !== 'pull') await createTopic(options);
-  const { figures, seconds } = await runParts(withUsefulThreads(options));
-  return { line: line(lastLine(options, figures, seconds)), notes: notesOn(figures) };
+  const run = await runParts(withUsefulThreads(options));
+  return { line: line(lastLine(options, run)), notes: notesOn(run.figures) };
 }
 
 async function createTopic({ brokers, topic, queues }: LoadOptions): Promise<void> {
@@ -36,11 +37,19 @@ async function createTopic({ brokers, topic, queues }: LoadOptions): Promise<voi
 
 /** No thread without a connection. */
 function withUsefulThreads(options: LoadOptions): LoadOptions {
-  const connections = options.mode === 'e2e' ? options.queues * options.brokers.length : options.conns;
+  const isPerQueue = options.mode === 'e2e' || options.mode === 'live';
+  const connections = isPerQueue ? options.queues * options.brokers.length : options.conns;
   return { ...options, threads: Math.min(options.threads, connections) };
 }
 
-async function runParts(options: LoadOptions): Promise<{ figures: Figures; seconds: number }> {
+interface Run {
+  readonly figures: Figures;
+  readonly seconds: number;
+  /** Of the processes that were asked for, in the measured time. */
+  readonly cpuSeconds: number;
+}
+
+async function runParts(options: LoadOptions): Promise<Run> {
   const isPaced = options.rate > 0;
   const threads = options.threads + (isPaced ? 1 : 0);
   const pool = new Piscina({
@@ -49,6 +58,8 @@ async function runParts(options: LoadOptions): Promise<{ figures: Figures; secon
     maxThreads: threads,
   });
   const control = new Control();
+  // It needs Linux, and the rest does not.
+  const cpuOf = options.pids.length === 0 ? undefined : (await import('./cpu-window.js')).cpuInWindow;
   const part = (index: number): Part => ({ options, shared: control.shared, index });
   try {
     const parts: Promise<PartFigures>[] = [];
@@ -59,16 +70,17 @@ async function runParts(options: LoadOptions): Promise<{ figures: Figures; secon
     await Promise.race([control.allReady(threads), all]);
     const beginMs = nowMs();
     control.begin(beginMs);
+    const cpu = cpuOf?.(options.pids, scheduleFrom(beginMs, options));
     await all;
     const seconds = (nowMs() - beginMs) / 1000;
-    return { figures: merge(await Promise.all(parts)), seconds };
+    return { figures: merge(await Promise.all(parts)), seconds, cpuSeconds: (await cpu) ?? 0 };
   } finally {
     await pool.destroy();
   }
 }
 
-function lastLine(options: LoadOptions, figures: Figures, seconds: number): Record<string, string | number> {
-  const { mode, conns, inflight, rate, sizeBytes: size } = options;
+function lastLine(options: LoadOptions, { figures, seconds, cpuSeconds }: Run): Record<string, string | number> {
+  const { mode, conns, inflight, rate, groups, sizeBytes: size } = options;
   const { received, sent, failed, unsent, latencies } = figures;
   switch (mode) {
     case 'send': {
@@ -80,6 +92,10 @@ function lastLine(options: LoadOptions, figures: Figures, seconds: number): Reco
       return { mode, conns, msgs: received, msgs_per_s: received / seconds };
     case 'e2e':
       return { mode, rate, size, sent, received, failed, ...quantiles(latencies) };
+    case 'live': {
+      const cpu = options.pids.length > 0 ? { cpu_us_per_msg: ((cpuSeconds * 1e6) / figures.measured).toFixed(1) } : {};
+      return { mode, groups, rate, size, sent, received, failed, ...cpu, ...quantiles(latencies) };
+    }
   }
 }
 

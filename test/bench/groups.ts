@@ -1,14 +1,15 @@
 /**
- * `load groups`: what a delivered message costs when many consumer groups follow a topic, against one group. At the same
- * rate of messages, many groups share what the sends cost; so there is also one group that gets as many messages a second
- * as all groups together, several of them with a pull.
+ * `load groups`: what a delivered message costs when many consumer groups follow a topic, against one group. Many groups
+ * share what the sends cost, so the same is also told without that: a run in which nobody reads says how much it is. And a
+ * group that gets few messages pays for waking threads that many groups wake together, so there is also one group that
+ * gets as many messages a second as all groups do.
  */
 import { parseArgs } from 'node:util';
-import type { Maker } from '../interop/harness/store-home.js';
 import type { Cluster } from '../interop/harness/servers.js';
+import type { Maker } from '../interop/harness/store-home.js';
 import { startApacheCluster } from '../support/apache.js';
 import { hangarServers } from '../support/hangar.js';
-import { dateAndMachine } from './report.js';
+import { dateAndMachine, median } from './report.js';
 import { type Figures, Generator } from './scenarios.js';
 
 const TOPOLOGY = 'single';
@@ -18,15 +19,28 @@ const WARM_UP_SECONDS = 10;
 const RATIO_MAX = 2;
 
 interface Case {
-  readonly name: string;
   readonly groups: number;
   readonly rate: number;
 }
 
 interface Options {
-  readonly cases: readonly [one: Case, many: Case, asMany: Case];
+  readonly one: Case;
+  readonly many: Case;
+  readonly oneWithAsMuch: Case;
   readonly seconds: number;
   readonly rounds: number;
+}
+
+/** Of the rounds of a case. */
+interface Cost {
+  /** Milliseconds of CPU a second. */
+  readonly busy: number[];
+  /** Microseconds of CPU a delivered message. */
+  readonly whole: number[];
+  /** The same, less what the sends alone cost. */
+  readonly withoutSends: number[];
+  readonly p50Us: number[];
+  readonly p99Us: number[];
 }
 
 export async function groups(args: readonly string[]): Promise<void> {
@@ -40,21 +54,23 @@ export async function groups(args: readonly string[]): Promise<void> {
       makers: { type: 'string', default: 'hangar' },
     },
   });
-  const count = Number(values.groups);
-  const rate = Number(values.rate);
+  const [count, rate, seconds, rounds] = [values.groups, values.rate, values.seconds, values.rounds].map(Number) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const options: Options = {
-    cases: [
-      { name: `1 group, ${rate}/s`, groups: 1, rate },
-      { name: `${count} groups, ${rate}/s`, groups: count, rate },
-      { name: `1 group, ${rate * count}/s`, groups: 1, rate: rate * count },
-    ],
-    seconds: Number(values.seconds),
-    rounds: Number(values.rounds),
+    one: { groups: 1, rate },
+    many: { groups: count, rate },
+    oneWithAsMuch: { groups: 1, rate: rate * count },
+    seconds,
+    rounds,
   };
+  console.log(`${dateAndMachine()}, one broker without a slave, ${seconds} s each, medians of ${rounds}\n`);
   console.log(
-    `${dateAndMachine()}, one broker without a slave, ${options.seconds} s each, medians of ${options.rounds}\n`,
+    '| broker | what | CPU | a delivered message | ... without the sends | p50 | p99 |\n|---|---|---|---|---|---|---|',
   );
-  console.log('| broker | what | delivered | CPU a delivered message | p50 | p99 |\n|---|---|---|---|---|---|');
   for (const maker of values.makers.split(',')) await measure(maker as Maker, options);
 }
 
@@ -64,52 +80,67 @@ function start(maker: Maker): Promise<Cluster> {
     : hangarServers.startCluster({ topology: TOPOLOGY });
 }
 
-async function measure(maker: Maker, { cases, seconds, rounds }: Options): Promise<void> {
+async function measure(maker: Maker, options: Options): Promise<void> {
+  const { one, many, oneWithAsMuch, seconds, rounds } = options;
+  const cases = [one, many, oneWithAsMuch];
+  const costs = cases.map((): Cost => ({ busy: [], whole: [], withoutSends: [], p50Us: [], p99Us: [] }));
   const cluster = await start(maker);
   try {
-    const generator = new Generator(undefined, {
-      masters: cluster.brokers.map((broker) => broker.address),
-      pids: cluster.pids,
-    });
-    const run = async (one: Case, topic: string, forSeconds: number): Promise<Figures> => {
-      const figures = await generator.live(topic, one.groups, one.rate, forSeconds);
-      const { sent, received, failed } = figures;
-      if (Number(received) === Number(sent) * one.groups && failed === '0') return figures;
-      throw new Error(`${maker}, ${one.name}: ${received} of ${sent} x ${one.groups} were received, ${failed} failed`);
-    };
-    await run(cases[1], 'warm', WARM_UP_SECONDS);
-    const results = cases.map((): Figures[] => []);
+    const masters = cluster.brokers.map((broker) => broker.address);
+    const generator = new Generator(undefined, { masters, pids: cluster.pids });
+    await deliverAll(generator, 'warm', many, WARM_UP_SECONDS);
     for (let round = 0; round < rounds; round++) {
-      const order = [...cases.keys()];
-      if (round % 2 === 1) order.reverse();
-      for (const which of order) results[which]!.push(await run(cases[which]!, `live-${round}-${which}`, seconds));
-    }
-    for (const [which, one] of cases.entries()) print(maker, one, results[which]!);
-    const [one, many, asMany] = results.map((figures) => figures.map(cpuOf)) as [number[], number[], number[]];
-    for (const [what, base] of [
-      [`${cases[1].name} / ${cases[0].name}`, one],
-      [`${cases[1].name} / ${cases[2].name}`, asMany],
-    ] as const) {
-      const ratio = median(many.map((cpu, round) => cpu / base[round]!));
-      console.log(`| ${maker} | ${what} | | ${ratio.toFixed(2)} (<= ${RATIO_MAX}) | | |`);
+      const sendsOnly = await deliverAll(generator, `sends-${round}`, { groups: 0, rate: one.rate }, seconds);
+      // What runs first in one round runs last in the next.
+      const order = round % 2 === 0 ? [0, 1, 2] : [2, 1, 0];
+      for (const which of order) {
+        const figures = await deliverAll(generator, `live-${round}-${which}`, cases[which]!, seconds);
+        note(costs[which]!, figures, seconds, which === 2 ? undefined : sendsOnly);
+      }
     }
   } finally {
     await cluster.stop();
   }
+  for (const [which, one] of cases.entries()) print(maker, one, costs[which]!);
+  for (const base of [0, 2]) printRatio(maker, many, costs[1]!, cases[base]!, costs[base]!);
 }
 
-function cpuOf(figures: Figures): number {
-  return Number(figures.cpu_us_per_msg);
+/** Fails when a group did not get every message: then the broker did less than it was asked for. */
+async function deliverAll(generator: Generator, topic: string, one: Case, seconds: number): Promise<Figures> {
+  const figures = await generator.live(topic, one.groups, one.rate, seconds);
+  const { sent, received, failed, unsent } = figures;
+  if (Number(received) === Number(sent) * one.groups && failed === '0' && unsent === '0') return figures;
+  throw new Error(
+    `${name(one)}: ${received} of ${sent} x ${one.groups} received, ${failed} failed, ${unsent} not sent`,
+  );
 }
 
-function print(maker: Maker, { name, groups, rate }: Case, figures: readonly Figures[]): void {
-  const [cpu, p50, p99] = [cpuOf, (one: Figures) => Number(one.p50_us), (one: Figures) => Number(one.p99_us)].map(
-    (of) => median(figures.map(of)),
-  ) as [number, number, number];
-  const ms = (us: number): string => `${(us / 1000).toFixed(1)} ms`;
-  console.log(`| ${maker} | ${name} | ${groups * rate} /s | ${cpu.toFixed(1)} µs | ${ms(p50)} | ${ms(p99)} |`);
+function note(cost: Cost, figures: Figures, seconds: number, sendsOnly: Figures | undefined): void {
+  const [cpuMs, delivered] = [Number(figures.cpu_ms), Number(figures.measured)];
+  cost.busy.push(cpuMs / seconds);
+  cost.whole.push((cpuMs * 1000) / delivered);
+  if (sendsOnly !== undefined) cost.withoutSends.push(((cpuMs - Number(sendsOnly.cpu_ms)) * 1000) / delivered);
+  cost.p50Us.push(Number(figures.p50_us));
+  cost.p99Us.push(Number(figures.p99_us));
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+function name({ groups, rate }: Case): string {
+  return `${groups} ${groups === 1 ? 'group' : 'groups'}, ${rate}/s`;
+}
+
+function print(maker: Maker, one: Case, { busy, whole, withoutSends, p50Us, p99Us }: Cost): void {
+  const ms = (values: readonly number[]): string => `${(median(values) / 1000).toFixed(1)} ms`;
+  const us = (values: readonly number[]): string => (values.length === 0 ? '' : `${median(values).toFixed(1)} µs`);
+  const cpu = `${(median(busy) / 10).toFixed(0)} % of a core`;
+  const latency = `${ms(p50Us)} | ${ms(p99Us)}`;
+  console.log(`| ${maker} | ${name(one)} | ${cpu} | ${us(whole)} | ${us(withoutSends)} | ${latency} |`);
+}
+
+function printRatio(maker: Maker, many: Case, ofMany: Cost, base: Case, ofBase: Cost): void {
+  const ratio = (of: (cost: Cost) => readonly number[]): string => {
+    const ratios = of(ofBase).map((us, round) => of(ofMany)[round]! / us);
+    return ratios.length === 0 ? '' : `${median(ratios).toFixed(2)} (≤ ${RATIO_MAX})`;
+  };
+  const cells = `${ratio((cost) => cost.whole)} | ${ratio((cost) => cost.withoutSends)}`;
+  console.log(`| ${maker} | ${name(many)}, over ${name(base)} | | ${cells} | | |`);
 }

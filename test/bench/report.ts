@@ -66,6 +66,11 @@ export function dateAndMachine(): string {
   return `${new Date().toISOString().slice(0, 10)}, ${cores.length} x ${cores[0]!.model}, ${kernel}, Node.js ${process.version}`;
 }
 
+/** Of an even number, the higher of the two in the middle. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
 function figure(value: number | undefined, unit: string): string {
   if (value === undefined) return '';
   const digits = value < 100 ? 1 : 0;

@@ -26,9 +26,9 @@ export interface LoadOptions {
   readonly batch: number;
   /** ROCKETMQ binary headers for sends instead of JSON. */
   readonly binary: boolean;
-  /** Consumer groups that read the topic. */
+  /** Consumer groups that read the topic; none: it is only sent to. */
   readonly groups: number;
-  /** Processes whose CPU time is compared with what is delivered; none: it is not. */
+  /** Processes whose CPU time counts; none: it does not. */
   readonly pids: readonly number[];
   readonly threads: number;
 }
@@ -47,13 +47,17 @@ const FLAGS = {
   batch: ['32', 'messages per pull'],
   binary: ['false', 'ROCKETMQ binary header instead of JSON (sends only)'],
   groups: ['1', 'consumer groups (live only)'],
-  pid: ['', "the server's process ids, joined by commas: CPU a delivered message (live only, Linux)"],
+  pid: ['', "the server's process ids, joined by commas: their CPU time (live only, Linux)"],
   threads: ['', 'threads that load; half of the cores when not given'],
 } as const satisfies Record<string, readonly [string, string]>;
 
 const STAMPED_RATE = 2000;
-/** The body of an end-to-end message begins with its intended send time. */
+/** Where messages are received, their bodies begin with the time at which they were due to be sent. */
 export const STAMP_BYTES = 8;
+
+export function isStamped(mode: Mode): boolean {
+  return mode === 'e2e' || mode === 'live';
+}
 
 export const FLAGS_HELP = Object.entries(FLAGS)
   .map(([name, [value, meaning]]) => `  --${name.padEnd(14)} ${meaning}${value === '' ? '' : ` (${value})`}`)
@@ -77,7 +81,6 @@ export function readOptions(mode: Mode, args: readonly string[]): LoadOptions {
   for (const address of brokers) {
     if (!/^.+:\d+$/.test(address)) throw new Error(`--brokers ${address}: host:port is expected`);
   }
-  const isStamped = mode === 'e2e' || mode === 'live';
   return {
     mode,
     brokers,
@@ -85,13 +88,13 @@ export function readOptions(mode: Mode, args: readonly string[]): LoadOptions {
     queues: whole('queues', 1),
     conns: whole('conns', 1),
     inflight: whole('inflight', 1),
-    sizeBytes: whole('size', isStamped ? STAMP_BYTES : 0),
+    sizeBytes: whole('size', isStamped(mode) ? STAMP_BYTES : 0),
     seconds: number('seconds', 0.1),
     warmSeconds: number('warm', 0),
-    rate: isStamped || text('rate') !== '' ? number('rate', 1, text('rate') || String(STAMPED_RATE)) : 0,
+    rate: isStamped(mode) || text('rate') !== '' ? number('rate', 1, text('rate') || String(STAMPED_RATE)) : 0,
     batch: whole('batch', 1),
     binary: text('binary') === 'true',
-    groups: whole('groups', 1),
+    groups: whole('groups', 0),
     pids: text('pid') === '' ? [] : text('pid').split(',').map(Number),
     threads: whole('threads', 1, text('threads') || String(Math.max(1, availableParallelism() >> 1))),
   };

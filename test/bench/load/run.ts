@@ -4,7 +4,7 @@ import { call } from '../../interop/harness/remoting.js';
 import { nowMs } from './clock.js';
 import { Control } from './control.js';
 import { type Figures, line, merge, type PartFigures, quantiles } from './figures.js';
-import type { LoadOptions } from './options.js';
+import { isStamped, type LoadOptions } from './options.js';
 import type { Part } from './part.js';
 import { scheduleFrom } from './schedule.js';
 
@@ -37,7 +37,7 @@ async function createTopic({ brokers, topic, queues }: LoadOptions): Promise<voi
 
 /** No thread without a connection. */
 function withUsefulThreads(options: LoadOptions): LoadOptions {
-  const isPerQueue = options.mode === 'e2e' || options.mode === 'live';
+  const isPerQueue = isStamped(options.mode);
   const connections = isPerQueue ? options.queues * options.brokers.length : options.conns;
   return { ...options, threads: Math.min(options.threads, connections) };
 }
@@ -93,8 +93,8 @@ function lastLine(options: LoadOptions, { figures, seconds, cpuSeconds }: Run): 
     case 'e2e':
       return { mode, rate, size, sent, received, failed, ...quantiles(latencies) };
     case 'live': {
-      const cpu = options.pids.length > 0 ? { cpu_us_per_msg: ((cpuSeconds * 1e6) / figures.measured).toFixed(1) } : {};
-      return { mode, groups, rate, size, sent, received, failed, ...cpu, ...quantiles(latencies) };
+      const cpu = options.pids.length > 0 ? { measured: figures.measured, cpu_ms: cpuSeconds * 1000 } : {};
+      return { mode, groups, rate, size, sent, received, failed, unsent, ...cpu, ...quantiles(latencies) };
     }
   }
 }

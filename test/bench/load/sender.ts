@@ -10,7 +10,7 @@ import { nowMs } from './clock.js';
 import type { Connection, Receiver } from './connection.js';
 import { Failures, Latencies } from './figures.js';
 import { sendFrame, slotFrames } from './frames.js';
-import type { LoadOptions } from './options.js';
+import { isStamped, type LoadOptions } from './options.js';
 import { type Reply, Success } from './reply.js';
 import { isMeasured, type Schedule } from './schedule.js';
 
@@ -54,7 +54,7 @@ export class Sender implements Receiver {
     const frame = sendFrame(options, queueId);
     this.#frames = slotFrames(frame, options.inflight, options.binary);
     this.#frameBytes = frame.bytes.length;
-    this.#stampAt = options.mode === 'e2e' ? frame.bodyAt : -1;
+    this.#stampAt = isStamped(options.mode) ? frame.bodyAt : -1;
     this.#startMs = new Float64Array(options.inflight);
     this.#free = Int32Array.from({ length: options.inflight }, (_, slot) => slot);
     this.#freeCount = options.inflight;

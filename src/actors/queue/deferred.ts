@@ -5,12 +5,19 @@
  */
 import { KIB } from '../../base/units.js';
 import { brokerMessages } from '../broker/messages.js';
+import type { Timer } from '../../runtime/timers.js';
 import type { HostState } from './host-state.js';
 
 /** How long a topic or a subscription may take to come. */
 const REPLICA_WAIT_MS = 200;
 /** The broker answers for a group in any case; it may be busy. */
 const GROUP_WAIT_MS = 3_000;
+/**
+ * A newer version of a known subscription takes a heartbeat. A Java client that rebalances while it sends one skips the
+ * one that would tell of it (MQClientInstance.sendHeartbeatToAllBrokerWithLock); as it does so mostly in the first second
+ * after its start, and sends one when that is over, the pull waits for this instead of coming again a second later.
+ */
+const HEARTBEAT_WAIT_MS = 1_000;
 const DEFERRED_MAX = 1024;
 /** A pull is a short header and no body; a longer one is answered at once with what is known. */
 const FRAME_BYTES_MAX = 64 * KIB;
@@ -38,10 +45,15 @@ export type TryFrame = (
 export class Deferred {
   /** Set by a pull that names a group without known settings. */
   wantedGroup: string | undefined = undefined;
+  /** Set by a pull with a newer version of its subscription than is known. */
+  wantsHeartbeat = false;
   /** Since the last `retry`. */
   hasReplicaChanged = false;
   private frames: DeferredFrame[] = [];
-  private timer: 'off' | 'set' | 'due' = 'off';
+  private timer: Timer | undefined = undefined;
+  /** Monotonic ms at which the timer fires. */
+  private timerMs = Number.POSITIVE_INFINITY;
+  private isDue = false;
 
   get length(): number {
     return this.frames.length;
@@ -53,10 +65,10 @@ export class Deferred {
     const { context, options } = state;
     const group = this.wantedGroup;
     if (group !== undefined) context.send(options.broker, brokerMessages.groupWanted, { value: { group } });
-    const waitMs = group === undefined ? REPLICA_WAIT_MS : GROUP_WAIT_MS;
+    const untilMs = context.clock.monotonic() + (group === undefined ? this.waitMs() : GROUP_WAIT_MS);
     const frame = Buffer.from(buffer.subarray(start, end));
-    this.frames.push({ connection, frame, group, untilMs: context.clock.monotonic() + waitMs });
-    this.setTimer(state, waitMs);
+    this.frames.push({ connection, frame, group, untilMs });
+    this.setTimer(state, untilMs);
     return true;
   }
 
@@ -72,9 +84,9 @@ export class Deferred {
 
   /** At the end of a batch. */
   retry(state: HostState, tryFrame: TryFrame): void {
-    if (!this.hasReplicaChanged && this.timer !== 'due') return;
+    if (!this.hasReplicaChanged && !this.isDue) return;
     this.hasReplicaChanged = false;
-    if (this.timer === 'due') this.timer = 'off';
+    this.isDue = false;
     const nowMs = state.context.clock.monotonic();
     const waiting: DeferredFrame[] = [];
     let nextMs = Number.POSITIVE_INFINITY;
@@ -87,7 +99,7 @@ export class Deferred {
       }
     }
     this.frames = waiting;
-    if (waiting.length > 0) this.setTimer(state, nextMs - nowMs);
+    this.setTimer(state, nextMs);
     if (context.isOpen(options.front, 'reply')) return;
     this.hasReplicaChanged = true;
     context.onceOpen(options.front, 'reply', () => context.touch());
@@ -102,16 +114,24 @@ export class Deferred {
     // The group is there now, and something else is missing.
     if (group !== undefined) {
       one.group = undefined;
-      one.untilMs = nowMs + REPLICA_WAIT_MS;
+      one.untilMs = nowMs + this.waitMs();
     }
     return false;
   }
 
-  private setTimer(state: HostState, delayMs: number): void {
-    if (this.timer !== 'off') return;
-    this.timer = 'set';
-    state.context.after(delayMs, () => {
-      this.timer = 'due';
+  /** For a pull that could not be handled just now. */
+  private waitMs(): number {
+    return this.wantsHeartbeat ? HEARTBEAT_WAIT_MS : REPLICA_WAIT_MS;
+  }
+
+  /** To fire at `atMs` or before. */
+  private setTimer({ context }: HostState, atMs: number): void {
+    if (atMs >= this.timerMs) return;
+    this.timer?.cancel();
+    this.timerMs = atMs;
+    this.timer = context.after(Math.max(0, atMs - context.clock.monotonic()), () => {
+      this.timerMs = Number.POSITIVE_INFINITY;
+      this.isDue = true;
     });
   }
 }

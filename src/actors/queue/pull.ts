@@ -85,6 +85,7 @@ function check(state: HostState, request: PullRequest, mayWait: boolean): Checke
   }
   const group = replica.groups.find(scan, groupAt);
   state.deferred.wantedGroup = undefined;
+  state.deferred.wantsHeartbeat = false;
   if (group?.settings === undefined) {
     const name = scan.string(groupAt);
     state.deferred.wantedGroup = name;
@@ -190,6 +191,7 @@ function checkKnownSubscription(
     );
   }
   if (subscription.subVersion < request.subVersion) {
+    state.deferred.wantsHeartbeat = true;
     if (mayWait) return 'later';
     return fail(
       ResponseCode.SUBSCRIPTION_NOT_LATEST,

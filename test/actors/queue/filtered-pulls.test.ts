@@ -75,7 +75,7 @@ class Fixture {
     let answers = this.broker.take(this.client);
     // What the host does not know it waits for a moment.
     if (answers.length === 0) {
-      this.broker.advance(300);
+      this.broker.advance(1_100);
       answers = this.broker.take(this.client);
     }
     assert.is(answers.length, 1);

@@ -187,7 +187,9 @@ counting(
       { conns: 1, inflight: 1, rate: 500, size: 10, seconds: 1, warm: 0, threads: 1 },
       broker,
     );
-    assert.is(Number(figures.ok_per_s), 500);
+    // What is due in the last moment may be answered after the end.
+    const rate = Number(figures.ok_per_s);
+    assert.ok(rate <= 500 && rate >= 490, `${rate}/s`);
     assert.is(Number(figures.unsent), 0);
     // A timer may fire a millisecond early.
     assert.ok(Number(figures.max_us) >= (STALL_MS - 2) * 1000, `max ${figures.max_us} µs`);

@@ -1,6 +1,7 @@
 /** Bounds of pulls that wait. One test a row of docs/architecture.md. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { javaHeartbeat } from '../actors/broker/heartbeats.js';
 import { until } from '../interop/harness/process.js';
 import { type Embedded, embedded } from '../support/embedded.js';
 import { metric, oneBroker } from '../support/hangar-process.js';
@@ -14,11 +15,12 @@ import {
   sendFields,
 } from '../support/remoting-client.js';
 
+const HEART_BEAT = 34;
 const TOPIC = 'broker-a';
 const FOUND = 0;
 const NOT_FOUND = 19;
-const TOPIC_NOT_EXIST = 17;
 const PARSE_FAILED = 23;
+const SUBSCRIPTION_NOT_LATEST = 25;
 const RELEASED_MS = 10_000;
 
 /** Held for a minute: longer than any test takes. */
@@ -124,10 +126,14 @@ bounds(
   'pulls that wait for a table change: beyond 1,024, or above 64 KiB, they are answered with what is known',
   async () => {
     await withBroker({}, async ({ cluster }, client) => {
-      const waiting = pulls(client, 1_024, pullFields('Nowhere', 0, 0));
-      const beyond = client.call(Code.PULL, pullFields('Nowhere', 0, 0));
       const other = await RemotingClient.connect(cluster.addressOf(TOPIC));
-      const large = other.call(Code.PULL, pullFields('Nowhere', 0, 0), Buffer.alloc(128 * 1024));
+      const body = javaHeartbeat({ consumers: ['G'], topics: [TOPIC], subVersion: 1 });
+      assert.is((await client.call(HEART_BEAT, {}, Buffer.from(body))).code, 0);
+      // No heartbeat tells of that version: they wait a second for it.
+      const newer = pullFields(TOPIC, 0, 0, { consumerGroup: 'G', sysFlag: 0, subVersion: 2 });
+      const waiting = pulls(client, 1_024, newer);
+      const beyond = client.call(Code.PULL, newer);
+      const large = other.call(Code.PULL, newer, Buffer.alloc(128 * 1024));
       const order: string[] = [];
       const note = (name: string) => (answer: Answer) => {
         order.push(name);
@@ -138,7 +144,7 @@ bounds(
         beyond.then(note('at once')),
         large.then(note('at once')),
       ];
-      assert.equal(codesOf(await Promise.all(all)), [TOPIC_NOT_EXIST]);
+      assert.equal(codesOf(await Promise.all(all)), [SUBSCRIPTION_NOT_LATEST]);
       assert.equal(order.slice(0, 2), ['at once', 'at once']);
       other.close();
     });

@@ -1,5 +1,6 @@
 /** A slave in the same process: what SYNC_MASTER promises, and logs that are the same byte for byte whoever restarts. */
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -192,8 +193,8 @@ restarts('a new slave copies all that its master has before it counts as ready',
   assertSameLogs(store);
 });
 
-async function startFailure(store: string): Promise<StartError> {
-  const failure = await within(RECOVERY_MS, 'the end of the start', embed(pair('ASYNC_MASTER'), store)).then(
+async function startFailure(store: string, config = pair('ASYNC_MASTER')): Promise<StartError> {
+  const failure = await within(RECOVERY_MS, 'the end of the start', embed(config, store)).then(
     ({ cluster }) => cluster.abandon(),
     (error: Error) => error,
   );
@@ -213,6 +214,28 @@ restarts('a slave whose master lost its store is refused, and the start says so'
     /^broker-a-s: refused by its master: the slave's log ends at \d+, behind its master's end 0: .* move the slave's store away/,
   );
 });
+
+restarts(
+  'a slave that is told to follow another one than the master beside it: the start says so, and fails',
+  async () => {
+    const elsewhere = createServer((socket) => socket.on('error', () => undefined));
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+    const haMasterAddress = `127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+    const config = configDirectory({
+      'namesrv-a': { listenPort: 9876 },
+      'broker-a': masterValues('broker-a', 10911),
+      'broker-a-s': slaveValues('broker-a', 11011, { haMasterAddress }),
+    });
+    try {
+      assert.is(
+        (await startFailure(temporaryDirectory(), config)).message,
+        `broker-a-s: its master is in this process and not at ${haMasterAddress}: leave haMasterAddress out`,
+      );
+    } finally {
+      elsewhere.close();
+    }
+  },
+);
 
 restarts("a slave whose log has parted from its master's is refused, though both are equally long", async () => {
   const alone = configDirectory({

@@ -101,16 +101,18 @@ export class SlaveSide {
     this.master = peerActor;
     this.masterConnection = peerConnection;
     const { localMaster } = this.options;
+    // The broker reads the log of the master in this process, and no other one's.
+    if (localMaster !== undefined && peerActor !== localMaster)
+      return this.refuseLocal(
+        `its master is in this process and not at ${this.masterAddress}: leave haMasterAddress out`,
+      );
     if (peerActor >= 0) {
-      if (peerActor !== localMaster)
-        return this.refuseLocal(`${this.masterAddress} is not where its master replicates`);
+      if (localMaster === undefined)
+        return this.refuseLocal(`at ${this.masterAddress} is a broker of this process that is not its master`);
       this.link = 'local';
       this.context.send(peerActor, haMessages.localHello, { connection: peerConnection, end: this.end });
       return;
     }
-    // The broker reads the window of the master in this process: the log of another one would be mixed with it.
-    if (localMaster !== undefined)
-      return this.dropBecause('its master is in this process and not there: leave haMasterAddress out');
     this.link = 'checking';
     this.context.send(this.options.broker, brokerMessages.checkMaster, { connection });
   }

@@ -350,8 +350,8 @@ function note(state: BrokerState, queue: BrokerQueue, record: ScannedRecord, isN
   const { queueOffset, offset, totalBytes, tagsCode, storeTimestamp } = record;
   state.dispatcher.add(queue, queueOffset, offset, totalBytes, tagsCode, storeTimestamp);
   if (!isNew) return;
-  // A copy may begin in the middle of a queue.
-  if (queue.minOffset >= queue.nextOffset) queue.minOffset = queueOffset;
+  // A copy may begin in the middle of a queue, and a topic that was made anew begins at 0.
+  if (queueOffset < queue.minOffset || queue.minOffset >= queue.nextOffset) queue.minOffset = queueOffset;
   queue.nextOffset = queueOffset + 1;
   queue.physicalEnd = offset + totalBytes;
   queue.lastStoreTimestamp = storeTimestamp;

@@ -16,7 +16,7 @@ import { MIB } from './base/units.js';
 import { JobPool } from './jobs/pool.js';
 import { type ClusterPlan, FRONT_UNIT, planCluster } from './plan.js';
 import { RecoveryProgress } from './jobs/recovery-progress.js';
-import type { ActorId, LogFields } from './runtime/actor.js';
+import { type ActorId, type LogFields, PROGRESS } from './runtime/actor.js';
 import { ThreadHost } from './runtime/host.js';
 import { Supervisor } from './runtime/supervisor.js';
 import { Meter } from './runtime/slab.js';
@@ -41,7 +41,7 @@ export interface ClusterOptions {
   readonly log?: (level: LogLevel, actor: string, text: string, fields: LogFields) => void;
   /** Ends the start when it is aborted: `start` rejects when what had started is closed again. */
   readonly signal?: AbortSignal;
-  /** A store takes long to recover: a line for the console, at most one a second. */
+  /** A store takes long to recover, or its index to be completed: a line for the console, at most one a second. */
   readonly onProgress?: (line: string) => void;
   /** The cluster cannot go on: a thread died twice. */
   readonly onFatal?: (reason: string) => void;
@@ -158,7 +158,7 @@ export class Cluster {
           say: (level, text, fields) => this.say(level, broker, text, fields),
         }),
     };
-    this.jobs = new JobPool(Math.max(1, Math.min(4, cores)));
+    this.jobs = new JobPool(Math.max(1, Math.min(4, cores)), cores);
     this.host = new ThreadHost(
       {
         wiring: this.wiring,
@@ -312,6 +312,8 @@ export class Cluster {
         this.supervisor.crashed(event.actor, event.during, errorOf(event.error), event.epoch);
         break;
       case 'reported':
+        if (event.fact === PROGRESS)
+          return this.progress(this.plan.directory.actors[event.actor]!.name, String(event.value));
         this.ports.set(event.fact, Number(event.value));
         for (const ready of this.early.splice(0)) this.onReady(ready);
         break;
@@ -349,6 +351,11 @@ export class Cluster {
       .respawn(thread)
       .then(() => this.supervisor.threadRestarted(thread, isIo))
       .catch((failure: Error) => this.options.onFatal?.(`${reason}, and could not be restarted: ${failure.message}`));
+  }
+
+  private progress(actor: string, text: string): void {
+    this.say('info', actor, text, {});
+    this.options.onProgress?.(`${actor}: ${text}`);
   }
 
   private say(level: LogLevel, actor: string, text: string, fields: LogFields): void {

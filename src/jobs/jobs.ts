@@ -5,6 +5,7 @@ import { isPassing, withRemedy } from '../base/disk-remedy.js';
 import { NodeDisk } from '../runtime/node-disk.js';
 import { mountRamDisks, type RamMount } from '../runtime/ram-disk/mounts.js';
 import { StoreError } from '../store/log-files.js';
+import { readAhead } from './read-ahead.js';
 import { type RecoverOptions, type RecoveredStore, recoverStore as recover } from '../store/recovery.js';
 
 /** Why a store cannot be opened, as a value: an error that travels between threads loses its class. */
@@ -25,6 +26,8 @@ export interface RecoverJob {
   readonly memory: JobMemory;
   /** Takes ProgressMessages while the job runs. */
   readonly progress: MessagePort;
+  /** On a thread of its own. */
+  readonly readsAhead: boolean;
 }
 
 export interface ProgressMessage {
@@ -34,7 +37,7 @@ export interface ProgressMessage {
 
 const PROGRESS_MS = 200;
 
-export function recoverStore({ options, memory, progress }: RecoverJob): RecoveredStore | Unusable {
+export function recoverStore({ options, memory, progress, readsAhead }: RecoverJob): RecoveredStore | Unusable {
   let toldAtMs = performance.now();
   const onProgress = (bytesDone: number, bytesTotal: number): void => {
     const nowMs = performance.now();
@@ -43,7 +46,7 @@ export function recoverStore({ options, memory, progress }: RecoverJob): Recover
     progress.postMessage({ bytesDone, bytesTotal } satisfies ProgressMessage);
   };
   try {
-    return recover(diskWith(memory), options, { onProgress });
+    return recover(diskWith(memory), options, { onProgress, ...(readsAhead ? { readAhead } : {}) });
   } catch (error) {
     if (error instanceof StoreError) return { unusable: error.message, isPassing: false };
     if (error instanceof DiskError) return { unusable: withRemedy(error), isPassing: isPassing(error.code) };

@@ -9,8 +9,12 @@ const IDLE_MS = 1_000;
 
 export class JobPool {
   private pool: Piscina | undefined;
+  private recoveries = 0;
 
-  constructor(private readonly maxThreads: number) {}
+  constructor(
+    private readonly maxThreads: number,
+    private readonly cores: number,
+  ) {}
 
   /** Brings a store back to a consistent state and says what is in it. Throws StartError when it cannot be used. */
   async recoverStore(
@@ -21,8 +25,11 @@ export class JobPool {
   ): Promise<RecoveredStore> {
     const { port1: own, port2: progress } = new MessageChannel();
     own.on('message', ({ bytesDone, bytesTotal }: ProgressMessage) => onProgress(bytesDone, bytesTotal));
+    this.recoveries++;
     try {
-      const job: RecoverJob = { options, memory, progress };
+      // Two threads for one store, as long as there are processors for them.
+      const readsAhead = 2 * this.recoveries <= this.cores && memory.mounts.length === 0;
+      const job: RecoverJob = { options, memory, progress, readsAhead };
       const found = (await this.run('recoverStore', job, [progress])) as RecoveredStore | Unusable;
       if ('unusable' in found) {
         const text = `${role}: ${found.unusable}`;
@@ -30,6 +37,7 @@ export class JobPool {
       }
       return found;
     } finally {
+      this.recoveries--;
       own.close();
     }
   }

@@ -44,6 +44,9 @@ export interface Place {
   at: number;
 }
 
+/** A fact that is reported: how far long work is, a line for the console. */
+export const PROGRESS = 'progress';
+
 export interface Context {
   readonly self: ActorId;
   readonly name: string;
@@ -87,7 +90,7 @@ export interface Context {
   touch(): void;
   /** Says that this actor serves; the supervisor waits for it at start. */
   ready(): void;
-  /** Tells the supervisor something for the operator (a listener's port, a store directory). */
+  /** Tells the supervisor something for the operator (a listener's port, PROGRESS). */
   report(fact: string, value: string | number): void;
   /** The way to crash on purpose from a callback: same as throwing in a handler. */
   fail(error: Error): void;

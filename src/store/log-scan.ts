@@ -25,6 +25,8 @@ import { SystemTopic } from '../message/topics.js';
 export interface LogBytes {
   /** Copies up to `length` bytes from `offset` on; returns how many there are. Throws DiskError. */
   read(offset: number, length: number, target: Uint8Array, at: number): number;
+  /** Of what the latest read gave, all records that are whole are good, checksums of their bodies included. */
+  readonly areBodiesGood?: boolean;
 }
 
 /** The current record. Ranges are positions in `buffer`, valid until the visitor returns. */
@@ -127,6 +129,8 @@ export class LogScanner {
   private blockLength = 0;
   /** The last read gave less than was asked for. */
   private isShort = false;
+  /** Somebody has compared the checksums already. */
+  private areBodiesGood = false;
 
   constructor(private readonly options: LogScannerOptions) {
     this.blockBytes = options.blockBytes ?? BLOCK_BYTES;
@@ -135,8 +139,8 @@ export class LogScanner {
     this.blockView = new DataView(this.block.buffer, 0, 0);
   }
 
-  /** Visits the records of [from, to), where `from` is the begin of a record. */
-  scan(source: LogBytes, from: number, to: number, checkBodyCrc: boolean, visit: Visit): ScanResult {
+  /** Visits the records of [from, to), where `from` is the begin of a record; without a visitor it only checks them. */
+  scan(source: LogBytes, from: number, to: number, checkBodyCrc: boolean, visit: Visit | undefined): ScanResult {
     if (this.block.length < this.blockBytes) this.useBlock(Buffer.allocUnsafeSlow(this.blockBytes));
     this.blockLength = 0;
     this.isShort = false;
@@ -158,6 +162,7 @@ export class LogScanner {
     this.blockOffset = offset - at;
     this.blockLength = at + length;
     this.isShort = false;
+    this.areBodiesGood = false;
     try {
       return this.walk(undefined, offset, offset + length, checkBodyCrc, visit);
     } finally {
@@ -176,7 +181,7 @@ export class LogScanner {
     from: number,
     to: number,
     checkBodyCrc: boolean,
-    visit: Visit,
+    visit: Visit | undefined,
   ): ScanResult {
     const { fileBytes } = this.options;
     let offset = from;
@@ -189,11 +194,13 @@ export class LogScanner {
         if (this.isShort) return this.stop('missing', offset);
         return limit < fileEnd ? this.stop('cut', offset) : this.stop('bad', offset, 'too short');
       }
-      const check = checkRecord(this.block, this.blockView, at, available, checkBodyCrc);
+      const check = checkRecord(this.block, this.blockView, at, available, checkBodyCrc && !this.areBodiesGood);
       if (check.status === 'record') {
         const next = offset + check.size;
-        this.readRecord(at, offset);
-        if (visit(this.record) === false) return this.stop('stopped', next);
+        if (visit !== undefined) {
+          this.readRecord(at, offset);
+          if (visit(this.record) === false) return this.stop('stopped', next);
+        }
         offset = next;
       } else if (check.status === 'blank') {
         if (limit < fileEnd) return this.stop('cut', offset);
@@ -244,6 +251,7 @@ export class LogScanner {
     this.blockOffset = offset;
     this.blockLength = source.read(offset, wanted, this.block, 0);
     this.isShort = this.blockLength < wanted;
+    this.areBodiesGood = source.areBodiesGood === true;
   }
 
   /** Bytes of the record at `at`, if its head makes sense; else 0, so that garbage never asks for a huge block. */

@@ -7,7 +7,7 @@ import { MIB } from '../base/units.js';
 import { entersConsumeQueue } from '../message/system-flags.js';
 import type { LogFiles } from './log-files.js';
 import type { RemainsFinder } from './log-remains.js';
-import type { LogScanner, ScannedRecord, ScanResult } from './log-scan.js';
+import type { LogBytes, LogScanner, ScannedRecord, ScanResult } from './log-scan.js';
 import type { RecoveredQueues } from './recovered-queues.js';
 import { isZero } from './zeros.js';
 
@@ -21,6 +21,8 @@ export interface WalkEvents {
   onProgress(bytesDone: number, bytesTotal: number): void;
   /** The queue of this record begins with it: what was before cannot be read. */
   onLostEntries(record: ScannedRecord): void;
+  /** Reads the log in [from, to) ahead, if that is possible and worth it; it is closed after the walk. */
+  readAhead(from: number, to: number): (LogBytes & { close(): void }) | undefined;
 }
 
 export interface WalkOptions {
@@ -82,8 +84,17 @@ export class RecoveryWalk {
     this.reportedAt = range.from;
     this.dataEnd = this.remains.estimateEnd();
     const visit = (record: ScannedRecord): boolean => this.onRecord(queues, record);
-    for (let at = range.from; ; ) {
-      const result = this.scanner.scan(this.log, at, this.log.endOfFiles, this.options.checkBodyCrc, visit);
+    const ahead = this.options.checkBodyCrc ? this.events.readAhead(range.from, this.dataEnd) : undefined;
+    try {
+      return this.walk(range.from, ahead ?? this.log, visit);
+    } finally {
+      ahead?.close();
+    }
+  }
+
+  private walk(from: number, source: LogBytes, visit: (record: ScannedRecord) => boolean): ScanResult {
+    for (let at = from; ; ) {
+      const result = this.scanner.scan(source, at, this.log.endOfFiles, this.options.checkBodyCrc, visit);
       this.scannedBytes += result.offset - at;
       this.progress(result.offset);
       if (this.tornAt >= 0) {

@@ -36,7 +36,7 @@ import type { Unindexed } from './index-rebuild.js';
 import { keepCut } from './kept-cut.js';
 import { LogFiles, StoreError } from './log-files.js';
 import { type Remains, RemainsFinder } from './log-remains.js';
-import { LogScanner, type ScannedRecord, type ScanResult } from './log-scan.js';
+import { type LogBytes, LogScanner, type ScannedRecord, type ScanResult } from './log-scan.js';
 import { RecoveredIndex } from './recovered-index.js';
 import { type RecoveredQueue, RecoveredQueues } from './recovered-queues.js';
 import { RecoveryWalk } from './recovery-walk.js';
@@ -88,7 +88,12 @@ export interface RecoverySurroundings {
   readonly clock?: Clock;
   /** `total` is an estimate, never less than `done`. */
   readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
+  /** Reads a part of the log ahead (read-ahead.ts), if there is a thread for it. */
+  readonly readAhead?: ReadAhead;
 }
+
+/** `log` is for what is not read ahead. */
+export type ReadAhead = (log: LogFiles, from: number, to: number) => (LogBytes & { close(): void }) | undefined;
 
 /** For the operator: something was wrong with the store. */
 export interface RecoveryProblem {
@@ -214,6 +219,7 @@ class Recovery {
         onChange: () => this.beginChange(),
         onProgress: surroundings.onProgress ?? (() => {}),
         onLostEntries: (record) => this.onLostEntries(record),
+        readAhead: (from, to) => surroundings.readAhead?.(this.log, from, to),
       },
       this.remains,
     );

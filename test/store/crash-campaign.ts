@@ -22,7 +22,8 @@ import { FileCache } from '../../src/store/file-cache.js';
 import { checkStore } from '../../src/store/check/check-store.js';
 import type { Unindexed } from '../../src/store/index-rebuild.js';
 import { IndexService } from '../../src/store/index-service.js';
-import { type RecoveredStore, type RecoverOptions, recoverStore } from '../../src/store/recovery.js';
+import { AheadLog, LogReadAhead, readAheadMemory } from '../../src/store/read-ahead.js';
+import { type ReadAhead, type RecoveredStore, type RecoverOptions, recoverStore } from '../../src/store/recovery.js';
 import { storePath } from '../../src/store/store-directory.js';
 import { queueKey, readConsumeQueue, readLog, type StoredLog, type StoredMessage } from '../sim/stored.js';
 import { CrashStore, type Promised, type Put } from './crash-store.js';
@@ -281,7 +282,14 @@ class Campaign {
   }
 
   private recover(disk: Disk): RecoveredStore {
-    return recoverStore(disk, this.recoverOptions, { clock: this.clock });
+    const steps = this.seed % 4;
+    const readAhead: ReadAhead = (log, from, to) => {
+      const memory = readAheadMemory(from);
+      const reader = new LogReadAhead(log, memory, to, log.fileBytes);
+      for (let step = 0; step < steps; step++) reader.step();
+      return new AheadLog(log, memory);
+    };
+    return recoverStore(disk, this.recoverOptions, { clock: this.clock, ...(steps > 0 ? { readAhead } : {}) });
   }
 
   // ---- what must hold

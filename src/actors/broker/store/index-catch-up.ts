@@ -15,7 +15,7 @@ import { DiskError } from '../../../base/disk.js';
 import { diskErrorFacts, withRemedy } from '../../../base/disk-remedy.js';
 import { gib, progressText } from '../../../base/progress.js';
 import { KIB, MIB, MS_PER_SECOND } from '../../../base/units.js';
-import type { Context } from '../../../runtime/actor.js';
+import { type Context, PROGRESS } from '../../../runtime/actor.js';
 import { READ_PIECE_BYTES } from '../../../runtime/node-disk.js';
 import { IndexRebuild, type Unindexed } from '../../../store/index-rebuild.js';
 import type { IndexService } from '../../../store/index-service.js';
@@ -203,7 +203,8 @@ export class IndexCatchUp {
         places: this.damaged,
       });
     }
-    if (this.hasSpoken) this.context.log.info(`the key index is complete: ${gib(bytes)} GiB of log in ${seconds} s`);
+    if (this.hasSpoken)
+      this.context.report(PROGRESS, `the key index is complete: ${gib(bytes)} GiB of log in ${seconds} s`);
     this.onDone();
   }
 
@@ -234,7 +235,7 @@ export class IndexCatchUp {
     if (nowMs < this.lineAtMs) return;
     this.lineAtMs = nowMs + LINE_MS;
     this.hasSpoken = true;
-    this.context.log.info(`completing the key index: ${this.progress(state)}`);
+    this.context.report(PROGRESS, `completing the key index: ${this.progress(state)}`);
   }
 
   private progress(state: BrokerState): string {

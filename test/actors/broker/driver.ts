@@ -404,10 +404,15 @@ export class BrokerDriver {
     return answers[0]!;
   }
 
-  /** Sends a pull to the queue host that the front would choose; it is handled in the next `settle`. */
+  /** A pull. */
   postPull(connection: number, ext: Readonly<Record<string, string>>): number {
+    return this.postToHost(connection, RequestCode.PULL_MESSAGE, ext);
+  }
+
+  /** Sends a request to the queue host that the front would choose; it is handled in the next `settle`. */
+  postToHost(connection: number, code: number, ext: Readonly<Record<string, string>>): number {
     const opaque = ++this.opaque;
-    const bytes = encodeFrame({ code: RequestCode.PULL_MESSAGE, opaque, ext }).subarray(FRAME.headerWord);
+    const bytes = encodeFrame({ code, opaque, ext }).subarray(FRAME.headerWord);
     const topic = Buffer.from(ext.topic!);
     const host = queueHostIndex(fnv1a(topic, 0, topic.length), Number(ext.queueId), ACTOR.hosts.length);
     const fields = { connection, portKind: PORT_KIND.main, receivedMs: this.clock.now() };

@@ -93,17 +93,24 @@ function normalRecords(body: Buffer): Json {
  */
 function normalRecord(bytes: Buffer, at: number): Json {
   const record = decodeRecord(bytes, at);
-  const { bornHost, storeHost, storeTimestamp: _stored, body, propertyText: _text, properties, ...same } = record;
+  const { bornHost, storeHost, storeTimestamp: _stored, body, propertyText, properties: _parsed, ...same } = record;
   const { physicalOffset: _place, totalBytes: _bytes, preparedTransactionOffset, ...kept } = same;
-  const known = [...properties].filter(([name, value]) => name !== '' && value !== undefined && value !== '');
   return {
     ...kept,
     bornTimestamp: normalJson('', kept.bornTimestamp),
     hasPreparedOffset: preparedTransactionOffset !== 0,
     hosts: [bornHost, storeHost].map((host) => host.split(':')[0]!),
     body: normalText(body.toString()),
-    properties: Object.fromEntries(known.map(([name, value]) => [name, normalText(value)])),
+    properties: Object.fromEntries(propertiesOf(propertyText)),
   };
+}
+
+/** As clients read them: the last of a name counts, what lacks a name or a value does not. Source: MessageDecoder.java. */
+function propertiesOf(text: string): [string, string][] {
+  return text.split('\u0002').flatMap((item) => {
+    const end = item.indexOf('\u0001');
+    return end > 0 && end < item.length - 1 ? [[item.slice(0, end), normalText(item.slice(end + 1))]] : [];
+  });
 }
 
 function sortedProperties(text: string): string {

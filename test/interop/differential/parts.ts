@@ -7,12 +7,14 @@ import { locks } from './locks.js';
 import { nameServer } from './name-server.js';
 import { offsets } from './offsets.js';
 import type { Part } from './part.js';
+import { properties } from './properties.js';
 import { places, pulls } from './pulls.js';
 import { queries } from './queries.js';
 import { replies } from './replies.js';
 import { sendBack } from './send-back.js';
 import { sends } from './sends.js';
 import { settings } from './settings.js';
+import { sql } from './sql.js';
 import { transactions } from './transactions.js';
 import { unknown } from './unknown.js';
 
@@ -26,6 +28,8 @@ export const PARTS: readonly Part[] = [
   pulls,
   places,
   filters,
+  sql,
+  properties,
   offsets,
   queries,
   replies,

@@ -4,6 +4,7 @@ import {
   type Answer,
   type Fields,
   frame,
+  messagesOf,
   RemotingClient,
   requestHeader,
   sendFields,
@@ -41,6 +42,7 @@ export interface Asked {
   readonly pick?: (json: Json) => Json;
 }
 
+const PULL_RETRY_IMMEDIATELY = 20;
 const IS_RESPONSE = 1;
 const ONE_WAY = 2;
 const JAVA = 0;
@@ -92,6 +94,15 @@ export class Script {
       throw new Error(`${this.servers.broker}: ${answer.code} to ${code} ${JSON.stringify(fields)}: ${answer.remark}`);
     }
     return answer;
+  }
+
+  /** A case: the queue offsets of the messages that a pull gets. */
+  async pulls(what: string, fields: Fields): Promise<void> {
+    const answer = await within(ARRIVED_MS, `an answer to "${what}"`, this.send(Code.PULL, fields, {}));
+    const isNothing = answer.code === PULL_RETRY_IMMEDIATELY;
+    if (answer.code !== 0 && !isNothing)
+      throw new Error(`${this.servers.broker}: ${what}: ${answer.code} ${answer.remark}`);
+    this.note(what, isNothing ? [] : messagesOf(answer.body).map(({ queueOffset }) => queueOffset));
   }
 
   /** A case: what comes of a request that may not be answered, or cost the connection. */

@@ -20,19 +20,36 @@ export function fitsInt(value: bigint): boolean {
 /** Source: Integer.valueOf(String). */
 export function parseInt32(text: string): number {
   mustBeShort(text);
-  const value = Number(text);
-  if (!/^[+-]?\d+$/.test(text) || value < INT_MIN || value > INT_MAX) throw new NotComparable(text);
+  const digits = asciiDigits(text);
+  const value = Number(digits);
+  if (!/^[+-]?\d+$/.test(digits) || value < INT_MIN || value > INT_MAX) throw new NotComparable(text);
   return value;
 }
 
 /** Source: Long.valueOf(String). */
 export function parseInt64(text: string): bigint {
   mustBeShort(text);
+  const digits = asciiDigits(text);
   // 19 digits at most, but any number of leading zeros.
-  if (!/^[+-]?0*\d{1,19}$/.test(text)) throw new NotComparable(text);
-  const value = text[0] === '-' ? -BigInt(text.slice(1)) : BigInt(text[0] === '+' ? text.slice(1) : text);
+  if (!/^[+-]?0*\d{1,19}$/.test(digits)) throw new NotComparable(text);
+  const value = digits[0] === '-' ? -BigInt(digits.slice(1)) : BigInt(digits[0] === '+' ? digits.slice(1) : digits);
   if (value < LONG_MIN || value > LONG_MAX) throw new NotComparable(text);
   return value;
+}
+
+/** Integers may be written in the digits of any script. Source: Character.digit(char). */
+function asciiDigits(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+  return /^[\u0000-\u007f]*$/.test(text) ? text : text.replace(/\p{Nd}/gu, asciiDigit);
+}
+
+/** Digits of a script follow each other, from its zero on. Those beyond 16 bits are none to Java. */
+function asciiDigit(digit: string): string {
+  if (digit.length > 1) return digit;
+  const code = digit.charCodeAt(0);
+  let zero = code;
+  while (/\p{Nd}/u.test(String.fromCharCode(zero - 1))) zero--;
+  return String(code - zero);
 }
 
 const DOUBLE = /^([+-]?)(?:(NaN|Infinity)|((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)[fd]?)$/i;

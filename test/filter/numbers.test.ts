@@ -26,4 +26,11 @@ for (const [what, value] of [
   });
 }
 
+numbers('integers in the digits of any script are some, floating-point numbers are not', () => {
+  assert.is(compileFilter('a = 13').matches(['\u0661\u0663']), true);
+  assert.is(compileFilter('a = 30000000013').matches(['\uff13000000001\u0663']), true);
+  assert.is(compileFilter('a = 1.0 OR a <> 1.0').matches(['\u0661']), false);
+  assert.is(compileFilter('a = 1 OR a <> 1').matches(['\u{1d7cf}']), false, 'beyond 16 bits');
+});
+
 numbers.run();

@@ -38,31 +38,39 @@ async function run(script: Script): Promise<void> {
   await stored(script, 'more often than the group allows', DEAD, 0);
   await back('more often than the client allows', { offset: again, maxReconsumeTimes: 1 });
   await stored(script, 'more often than the client allows', DEAD, 1);
-  await back('a client that is too old to say how often', { offset: again, maxReconsumeTimes: 1 }, { version: 120 });
-  await stored(script, 'a client that is too old to say how often', RETRY, 2);
-  await back('a client that says more than the group', { offset: third, maxReconsumeTimes: 9 });
-  await stored(script, 'a client that says more than the group', RETRY, 3);
+  // What follows waits a second each: all of it at once, levels and groups such that the order is sure.
+  const later: [string, string, number][] = [];
+  const waits = async (
+    what: string,
+    topic: string,
+    queueOffset: number,
+    more: Fields,
+    asked: Asked = {},
+  ): Promise<void> => {
+    await back(what, more, asked);
+    later.push([what, topic, queueOffset]);
+  };
+  const old = { offset: again, maxReconsumeTimes: 1 };
+  await waits('a client that is too old to say how often', RETRY, 2, old, { version: 120 });
+  await waits('a client that says more than the group', RETRY, 3, { offset: third, maxReconsumeTimes: 9 });
+  await waits('a dead letter', RETRY, 4, { offset: await at(script, DEAD, 0), maxReconsumeTimes: 99 });
+  await waits('a level behind the last', '%RETRY%back-last', 0, { group: 'back-last', delayLevel: 99 });
+  await waits('the level of the broker', '%RETRY%back-level', 0, { group: 'back-level', delayLevel: 0 });
+  await waits('a group that nobody knows', '%RETRY%back-new', 0, { group: 'back-new' });
+  await waits('a group of a unit', '%RETRY%back-unit', 0, { group: 'back-unit', unitMode: true });
+  for (const [what, topic, queueOffset] of later) await stored(script, what, topic, queueOffset);
+  await script.ask('queues of the retry topic of a unit', Code.TOPIC_STATS, { topic: '%RETRY%back-unit' });
+
   await back('to the dead letters by level', { delayLevel: -1 });
   await stored(script, 'to the dead letters by level', DEAD, 2);
-  await back('a level behind the last', { delayLevel: 99 });
-  await stored(script, 'a level behind the last', RETRY, 4);
-  await back('the level of the broker', { delayLevel: 0 });
-  await stored(script, 'the level of the broker', RETRY, 5);
-  await back('a dead letter', { offset: await at(script, DEAD, 0), maxReconsumeTimes: 99 });
-  await stored(script, 'a dead letter', RETRY, 6);
   await back('a group that never retries', { group: 'back-never' });
   await stored(script, 'a group that never retries', '%DLQ%back-never', 0);
   await back('a group that drops them', { group: 'back-drop' });
   await back('a group that drops them, nowhere', { group: 'back-drop', offset: 1_000_000_000 });
   await back('a group with -1 retry queues', { group: 'back-negative' });
   await back('a retry topic without permission', { group: 'back-forbidden' });
-  await back('a group that nobody knows', { group: 'back-new' });
-  await stored(script, 'a group that nobody knows', '%RETRY%back-new', 0);
   // A level of its own: not both brokers take it.
   await back('an illegal group', { group: 'back group!', delayLevel: 7 });
-  await back('a group of a unit', { group: 'back-unit', unitMode: true });
-  await script.holds('%RETRY%back-unit', 0, 1);
-  await script.ask('queues of the retry topic of a unit', Code.TOPIC_STATS, { topic: '%RETRY%back-unit' });
   await script.ask('what the topics are now', Code.ALL_TOPICS, {}, { pick: onlyWith('%back-', 'topicConfigTable') });
   await back('an offset behind the end', { offset: 1_000_000_000 });
   await back('an offset below 0', { offset: -1 });

@@ -61,14 +61,19 @@ function isAlikeRemark(apache: string | undefined, ours: string | undefined): bo
 }
 
 function compare(what: string, path: string, apache: Json, ours: Json, found: Difference[]): void {
-  if (isObject(apache) && isObject(ours)) {
+  const isList = Array.isArray(apache) && Array.isArray(ours) && apache.length === ours.length;
+  if (isList || (isObject(apache) && isObject(ours))) {
     for (const key of new Set([...Object.keys(apache), ...Object.keys(ours)])) {
-      compare(what, path === '' ? key : `${path}.${key}`, apache[key] as Json, ours[key] as Json, found);
+      compare(what, path === '' ? key : `${path}.${key}`, at(apache, key), at(ours, key), found);
     }
     return;
   }
   const [theirs, own] = [apache, ours].map(shown);
   if (theirs !== own) found.push({ what, path, apache: theirs!, ours: own! });
+}
+
+function at(value: Json, key: string): Json {
+  return (value as { [key: string]: Json })[key] as Json;
 }
 
 function isObject(value: Json): value is { [key: string]: Json } {

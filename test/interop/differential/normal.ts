@@ -17,7 +17,7 @@ const PATH = /(\/tmp\/)?hangar-[a-z]+-\w{6}/g;
 const ADDRESS = /\/?127\.0\.0\.1:\d+/g;
 const MESSAGE_ID = /7F000001[0-9A-F]{24}/g;
 /** Fields and keys of JSON bodies whose values are places and lengths in the log. */
-const PLACES = new Set(['physicOffset', 'physicSize', 'indexLastUpdatePhyoffset']);
+const PLACES = new Set(['physicOffset', 'physicSize', 'indexLastUpdatePhyoffset', 'commitLogOffset']);
 /** Of remarks that say where nothing was found. */
 const PLACE_IN_REMARK = /(by the offset|by offset failed), \d+/;
 /** Lists whose order means something; the others are sets in Java. */

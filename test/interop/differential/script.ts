@@ -21,6 +21,8 @@ export interface Servers {
   readonly broker: string;
   /** The port that serves everything but pulls. */
   readonly vip: string;
+  /** Of that broker, where there is one. */
+  readonly slave?: string;
 }
 
 export interface Outcome {

@@ -58,6 +58,7 @@ async function run(script: Script): Promise<void> {
   await waits('the level of the broker', '%RETRY%back-level', 0, { group: 'back-level', delayLevel: 0 });
   await waits('a group that nobody knows', '%RETRY%back-new', 0, { group: 'back-new' });
   await waits('a group of a unit', '%RETRY%back-unit', 0, { group: 'back-unit', unitMode: true });
+  for (const [, topic, queueOffset] of later) await script.holds(topic, 0, queueOffset + 1);
   for (const [what, topic, queueOffset] of later) await stored(script, what, topic, queueOffset);
   await script.ask('queues of the retry topic of a unit', Code.TOPIC_STATS, { topic: '%RETRY%back-unit' });
 

@@ -13,7 +13,7 @@ const TOPIC = 'properties-topic';
 const MESSAGES = 150;
 const AT_A_TIME = 30;
 const ITEMS_MAX = 5;
-const INDEXED_MS = 10_000;
+const INDEXED_MS = 30_000;
 
 const NAMES = [
   'TAGS',

@@ -7,7 +7,7 @@ import type { Intended, Part } from './part.js';
 import type { Asked, Script } from './script.js';
 
 const TOPIC = 'queries-topic';
-const INDEXED_MS = 10_000;
+const INDEXED_MS = 30_000;
 const FOREVER = { beginTimestamp: 0, endTimestamp: '9223372036854775807' } as const;
 
 const byKey = (key: string, more: Fields = {}): Fields => ({ topic: TOPIC, key, maxNum: 32, ...FOREVER, ...more });

@@ -9,7 +9,7 @@ import { groupSettings, onlyWith, Script, type Servers, topicFields } from './sc
 const TOPIC = 'slaves-topic';
 const GROUP = 'slaves-group';
 const COUNT = 5;
-const COPIED_MS = 30_000;
+const COPIED_MS = 60_000;
 
 /** Before the slave starts. */
 export async function prepareForSlave(servers: Servers): Promise<void> {

@@ -9,13 +9,13 @@ export function isGood({ judge, faults }: SoakResult): boolean {
 }
 
 export function report(result: SoakResult): string {
-  const { judge, strikes, ends, faults, peaceMs, torn } = result;
+  const { judge, strikes, ends, faults, peaceMs, slowStops, torn } = result;
   const { tried, acknowledged, failed, rolledBack, statuses } = judge.counts;
   const lines = [
     `strikes       ${listed(strikes)}`,
     `clients that ended by themselves: ${ends.size === 0 ? 'none' : listed(ends)}`,
     `sent          ${tried}: ${acknowledged} acknowledged (${listed(statuses)}), ${rolledBack} rolled back, ${failed} failed, the others were cut off by the end of their producer`,
-    `cut off       ${torn} records of the journal, by kills`,
+    `cut off       ${torn} records of the journal, by kills; ${slowStops} orderly stops of servers, after 5 s`,
     `peace         ${(peaceMs / 1000).toFixed(1)} s until every group had everything`,
     '',
     ...duplicates(result),

@@ -49,6 +49,8 @@ export interface SoakResult {
   /** Clients that ended by themselves. */
   readonly ends: ReadonlyMap<string, number>;
   readonly peaceMs: number;
+  /** Orderly stops of servers that were cut off after 5 s. */
+  readonly slowStops: number;
   /** Records of the journal that a kill cut off. */
   readonly torn: number;
 }
@@ -145,7 +147,8 @@ class Soak {
     judge.finish();
     await stopServers(servers);
     faults.push(...(await damagedStores(servers.stores)));
-    return { judge, strikes, faults, ends, peaceMs, torn: reader.torn };
+    const slowStops = [...servers.all.values()].reduce((sum, server) => sum + server.slowStops, 0);
+    return { judge, strikes, faults, ends, peaceMs, slowStops, torn: reader.torn };
   }
 
   /** Nothing that was started outlives it. */

@@ -25,6 +25,8 @@ import type { BrokerState } from '../state.js';
 /** A step takes at least the first, if it is there, and at most the second, unless a message is larger. */
 const STEP_BYTES = 512 * KIB;
 export const STEP_BYTES_MAX = 2 * MIB;
+/** A step takes this part of the least only while messages come. */
+const BUSY_PART = 4;
 /** What was written last is in the page cache. */
 const NEAR_BYTES = MIB;
 const RETRY_MS = 1_000;
@@ -132,7 +134,8 @@ export class IndexCatchUp {
   private stepBytes(logEnd: number): number {
     const brought = logEnd - this.endBefore;
     this.endBefore = logEnd;
-    return Math.min(this.stepMax, Math.max(this.stepMin, 2 * brought));
+    const least = brought === 0 ? this.stepMin : this.stepMin / BUSY_PART;
+    return Math.min(this.stepMax, Math.ceil(Math.max(least, 2 * brought)));
   }
 
   private readHere(state: BrokerState, from: number, bytes: number, target: number): void {

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Child, run } from '../interop/harness/process.js';
 import { metric, oneBroker, temporaryDirectory, up } from '../support/hangar-process.js';
-import { dateAndMachine } from './report.js';
+import { dateAndMachine, median } from './report.js';
 import { BODY_BYTES, MIB } from './scenarios.js';
 
 const STATUS_BLOCK_BYTES = 512;
@@ -57,10 +57,6 @@ function load(mode: string, broker: string, topic: string, flags: Readonly<Recor
 function figuresOf(stdout: string): Figures {
   const line = stdout.trim().split('\n').at(-1)!;
   return Object.fromEntries(line.split(' ').map((pair) => pair.split('=') as [string, string]));
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 async function main(): Promise<void> {

@@ -121,11 +121,8 @@ export class IndexCatchUp {
     this.show(target);
     if (from >= target) return this.atEnd(state);
     const isNear = target - from <= this.nearBytes;
-    const bytes = Math.min(
-      Math.max(this.stepBytes(log.endOffset), rebuild.wantedBytes),
-      target - from,
-      bytesToFileEnd(log.files, from),
-    );
+    const wanted = Math.max(this.stepBytes(log.endOffset), rebuild.wantedBytes, isNear ? this.nearBytes : 0);
+    const bytes = Math.min(wanted, target - from, bytesToFileEnd(log.files, from));
     if (this.buffer.length < bytes) this.buffer = Buffer.allocUnsafeSlow(bytes);
     if (isNear || log.window?.isValid(from) === true) this.readHere(state, from, bytes, target);
     else this.readElsewhere(state, from, bytes, target);
@@ -188,7 +185,9 @@ export class IndexCatchUp {
       if (got === wanted) rebuild.put(this.buffer, got, target);
       state.faults.worked('index');
       this.tell(state);
-      this.again(state, 0);
+      // In this very turn: in the next one there may be more.
+      if (rebuild.position >= targetOf(state)) this.atEnd(state);
+      else this.again(state, 0);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       state.faults.failed('index', diskErrorFacts(error));

@@ -5,6 +5,8 @@ import { CONSUME_QUEUE_PATIENCE_MS } from '../../../src/actors/broker/store/stor
 import { RequestCode } from '../../../src/remoting/request-codes.js';
 import { ResponseCode } from '../../../src/remoting/response-codes.js';
 import { SlabReader } from '../../../src/runtime/slab.js';
+import { brokerMessages } from '../../../src/actors/broker/messages.js';
+import { encodeRecord, START_MS } from '../../store/support.js';
 import { sendFields } from '../../support/remoting-client.js';
 import { type Answered, BrokerDriver } from './driver.js';
 
@@ -125,6 +127,33 @@ queueErrors('a stalled host is left alone for a second, then told to resume and 
   assert.equal(told, ['resume', 'dispatch', 'caughtUp']);
   assert.equal(broker.takeTold(host, 'resume')[0]!.fields, { stall: 1, from: 0 });
   assert.is(broker.takeTold(host, 'dispatch')[0]!.fields.count, 2);
+});
+
+queueErrors('a host that missed a message longer than the chunks of its catching up gets it, too', () => {
+  const settings = 'brokerRole=SLAVE\nbrokerId=1\nmappedFileSizeCommitLog=8388608\n';
+  const broker = new BrokerDriver({ settings }).start();
+  const messages = [3, 1_500_000, 3].map((bytes, queueOffset) => ({
+    topic: TOPIC,
+    queueOffset,
+    body: 'x'.repeat(bytes),
+  }));
+  for (const message of messages) {
+    const { endOffset } = broker.state.log;
+    const record = encodeRecord({ ...message, storeTimestamp: START_MS }, endOffset);
+    for (let at = 0; at < record.length; at += 100_000) {
+      broker.haSays(brokerMessages.append, { offset: endOffset + at }, record.subarray(at, at + 100_000));
+    }
+  }
+  const host = broker.takeTold(0, 'dispatch').length > 0 ? 0 : 1;
+  broker.hosts[host].length = 0;
+  broker.hostSays(host, 'stalled', { host, stall: 1, from: 0, error });
+  broker.advance(1_000);
+  const counts = broker.takeTold(host, 'dispatch').map(({ fields }) => fields.count as number);
+  assert.is(
+    counts.reduce((sum, count) => sum + count, 0),
+    messages.length,
+  );
+  assert.is(broker.takeTold(host, 'caughtUp').length, 1);
 });
 
 queueErrors('sends go on for half a minute, then they are refused until the host has caught up', () => {

@@ -294,6 +294,8 @@ export class Replication {
         () => {
           const visit = (record: ScannedRecord): void => dispatchRecord(broker, record, host);
           reached = this.scanner.scan(this.ownBytes, from, to, false, visit).offset;
+          // The record there is longer than a chunk.
+          if (reached === from) reached = this.visitOne(from, log.writtenOffset, visit);
         },
         () => this.unreadable.delete(host),
       );
@@ -305,6 +307,15 @@ export class Replication {
       }
       if (!dispatcher.isBehind(host)) dispatcher.lagOver(host);
     }
+  }
+
+  /** Where the record at `from` ends, however long it is. */
+  private visitOne(from: number, to: number, visit: (record: ScannedRecord) => void): number {
+    const visitFirst = (record: ScannedRecord): boolean => {
+      visit(record);
+      return false;
+    };
+    return this.scanner.scan(this.ownBytes, from, to, false, visitFirst).offset;
   }
 
   /** A turn comes when that host has room again. */

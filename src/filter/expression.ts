@@ -1,5 +1,5 @@
 /** The tree of a SQL92 message filter, its checks and its text. Source: the classes of org.apache.rocketmq.filter.expression. */
-import { compareDoubles, doubleText } from './java-numbers.js';
+import { compareDoubles, doubleText, NotComparable, parseDouble, parseInt32, parseInt64 } from './java-numbers.js';
 
 export type Constant =
   | { readonly kind: 'constant'; readonly type: 'int' | 'double'; readonly value: number }
@@ -108,12 +108,27 @@ export function between(value: Expression, low: Expression, high: Expression): E
   return logic('&&', order('>=', value, low), order('<=', value, high));
 }
 
-/** Those that `order` refuses anyway count as in order, if they have one; what can have none does not. */
+/** A text is read as the number beside it. Those that `order` refuses anyway count as in order, if they have one. */
 function compareConstants(left: Constant, right: Constant): number {
   const isNumber = (one: Constant): boolean => one.type === 'int' || one.type === 'long' || one.type === 'double';
   if (isNumber(left) && isNumber(right)) return compareNumbers(left.value as number, right.value as number);
+  if (isNumber(left) && right.type === 'string')
+    return compareNumbers(left.value as number, numberOf(right.value, left));
+  if (left.type === 'string' && isNumber(right))
+    return compareNumbers(numberOf(left.value, right), right.value as number);
   if (left.type === right.type) return left.value! < right.value! ? -1 : 0;
   return left.type === 'string' || right.type === 'string' ? 0 : -1;
+}
+
+/** Of the type that the other one has. */
+function numberOf(text: string, { type }: Constant): number | bigint {
+  try {
+    return type === 'int' ? parseInt32(text) : type === 'long' ? parseInt64(text) : parseDouble(text);
+  } catch (error) {
+    if (!(error instanceof NotComparable)) throw error;
+    const isEmpty = type === 'double' && text.trim() === '';
+    return refuse(`java.lang.NumberFormatException: ${isEmpty ? 'empty String' : `For input string: "${text}"`}`);
+  }
 }
 
 function compareNumbers(left: number | bigint, right: number | bigint): number {

@@ -45,6 +45,9 @@ export function parseFilter(text: string): ParsedFilter {
   return new Parser(text).parse();
 }
 
+/** A word that nobody expected. */
+class SyntaxProblem extends FilterError {}
+
 class Parser {
   /** The next one, once it was looked at: what follows a complete filter may be anything. */
   private looked: Token | undefined = undefined;
@@ -162,10 +165,8 @@ class Parser {
   }
 
   private unaryOrOperand(): Expression {
-    if (this.token.kind === '+') {
-      this.advance();
-      return this.unary();
-    }
+    const signed = this.signed();
+    if (signed !== undefined) return signed;
     const { image } = this.token;
     const kind = this.takeOneOf(UNARY);
     switch (kind) {
@@ -184,6 +185,26 @@ class Parser {
         return { kind: 'property', name: image, index: this.indexOf(image) };
       default:
         return literal(kind, image);
+    }
+  }
+
+  /** Behind a plus; undefined when nothing follows that could: then the plus itself is what nobody expected. */
+  private signed(): Expression | undefined {
+    const plus = this.token;
+    if (plus.kind !== '+') return undefined;
+    const { depth } = this;
+    const expected = [...this.expected];
+    this.advance();
+    try {
+      return this.unary();
+    } catch (error) {
+      if (!(error instanceof SyntaxProblem)) throw error;
+      this.depth = depth;
+      this.looked = plus;
+      this.next = plus.at;
+      this.expected.clear();
+      for (const kind of expected) this.expected.add(kind);
+      return undefined;
     }
   }
 
@@ -229,7 +250,7 @@ class Parser {
     const found = kind === 'end' ? TOKEN_IMAGES.end : ` ${TOKEN_IMAGES[kind]} "${escaped(image)} "`;
     const expected = KINDS.filter((one) => this.expected.has(one)).map((one) => `${TOKEN_IMAGES[one]} ...\n    `);
     const wanted = `Was expecting${expected.length === 1 ? '' : ' one of'}:\n    ${expected.join('')}`;
-    throw new FilterError(
+    throw new SyntaxProblem(
       `org.apache.rocketmq.filter.parser.ParseException: Encountered "${found}" at line ${line}, column ${column}.\n${wanted}`,
     );
   }

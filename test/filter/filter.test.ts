@@ -50,6 +50,28 @@ filters('refuses the same expressions in the same words', () => {
   assert.ok(invalid.length > 100, `${invalid.length} cases`);
   for (const { text, error } of invalid) assert.is(refusal(text), error, text);
 });
+filters('a plus before nothing that could follow it is itself what nobody expected', () => {
+  for (const [text, column] of [
+    ['+ IS NULL', 1],
+    ['0 < +', 5],
+    ['a = + ( + )', 5],
+  ] as const) {
+    assert.match(refusal(text), new RegExp(`Encountered " "\\+" "\\+ "" at line 1, column ${column}\\.`), text);
+  }
+  assert.is(passes('a = + + 1', [{ a: '1' }, { a: '-1' }]), 'T.');
+});
+
+filters('a text beside a number of BETWEEN is read as one before it is refused', () => {
+  assert.is(
+    refusal("a BETWEEN 1 AND 'x'"),
+    'java.lang.RuntimeException: java.lang.NumberFormatException: For input string: "x"',
+  );
+  assert.match(
+    refusal("a BETWEEN 2 AND '1'"),
+    /Illegal values of between, left value\(2\) must less than or equal to right value\(1\)/,
+  );
+  assert.is(refusal("a BETWEEN 1 AND '2'"), "java.lang.RuntimeException: Value ''2'' cannot be compared.");
+});
 filters.run();
 
 const bounds = suite('filter: expressions without end');

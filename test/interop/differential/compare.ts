@@ -13,6 +13,7 @@ export interface Difference {
 }
 
 /** The text of an exception that Apache's handler did not catch: of its own code, so that ours only has to say something. */
+const SYSTEM_ERROR = 1;
 const EXCEPTION = /^(java|org\.apache|com\.alibaba|sun)\.[\w.$]+/;
 
 /** Case by case, by name: a script may ask on when an answer says that there is more to see. */
@@ -40,7 +41,7 @@ function compareAnswers(what: string, apache: NormalAnswer, ours: NormalAnswer, 
     found.push({ what, path: 'code', apache: codeOf(apache), ours: codeOf(ours) });
     return;
   }
-  const isException = apache.remark !== undefined && EXCEPTION.test(apache.remark);
+  const isException = apache.code === SYSTEM_ERROR && apache.remark !== undefined && EXCEPTION.test(apache.remark);
   const isAlike = isException ? (ours.remark ?? '') !== '' : isAlikeRemark(apache.remark, ours.remark);
   if (!isAlike) found.push({ what, path: 'remark', apache: shown(apache.remark), ours: shown(ours.remark) });
   compare(what, 'header', apache.header, ours.header, found);

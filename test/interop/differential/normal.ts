@@ -23,7 +23,7 @@ const PLACE_IN_REMARK = /(by the offset|by offset failed), \d+/;
 /** Lists whose order means something; the others are sets in Java. */
 const ORDERED = new Set(['queueData']);
 /** Longer values are told by their length. */
-const TEXT_MAX = 200;
+const TEXT_MAX = 1_000;
 
 export interface NormalAnswer {
   readonly code: number;

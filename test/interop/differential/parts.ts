@@ -1,5 +1,6 @@
 /** In this order: later parts see what earlier ones left. */
 import { administration } from './administration.js';
+import { batches } from './batches.js';
 import { consumers } from './consumers.js';
 import { delayed } from './delayed.js';
 import { filters } from './filters.js';
@@ -25,6 +26,7 @@ export const PARTS: readonly Part[] = [
   consumers,
   locks,
   sends,
+  batches,
   pulls,
   places,
   filters,

@@ -8,9 +8,10 @@ import { FileCache } from '../../src/store/file-cache.js';
 import { IndexFile, NEWEST } from '../../src/store/index-file.js';
 import { IndexService } from '../../src/store/index-service.js';
 import { repairIndexFile } from '../../src/store/index-repair.js';
-import { removeAbortFile } from '../../src/store/recovery.js';
-import { START_MS, simulatedDisk } from './support.js';
-import { FILE_BYTES, optionsFor, recoverAll, ROOT, TestStore } from './test-store.js';
+import { type RecoveredStore, removeAbortFile } from '../../src/store/recovery.js';
+import { leaveUnindexed } from '../../src/store/store-directory.js';
+import { encodeRecord, START_MS, simulatedDisk } from './support.js';
+import { FILE_BYTES, optionsFor, recover, recoverAll, ROOT, TestStore } from './test-store.js';
 
 const SIZES = { slots: 7, entries: 50 };
 const PATH = '/index';
@@ -178,3 +179,51 @@ store('after a clean stop a missing index directory is built again, an empty one
   assert.ok(recoverAll(disk).scannedBytes < 200);
 });
 store.run();
+
+const stopped = suite('index repair: a store that was closed in order before its index was complete');
+
+/** Its index lacks everything. */
+function closedWithoutIndex(disk: Disk): { readonly recovered: RecoveredStore; readonly offsets: number[] } {
+  const first = new TestStore(disk);
+  const offsets = Array.from({ length: 60 }, (_, i) => first.put({ properties: [['UNIQ_KEY', `U${i}`]] }));
+  first.close();
+  const recovered = recover(disk);
+  leaveUnindexed(disk, ROOT, recovered.endOffset);
+  return { recovered, offsets };
+}
+
+stopped('the next start reads no log and is told what the index lacks', () => {
+  const { disk } = simulatedDisk();
+  const { offsets } = closedWithoutIndex(disk);
+  const { abnormal, scannedBytes, unindexed, problems } = recover(disk);
+  assert.is(abnormal, false);
+  assert.ok(scannedBytes < 200, `${scannedBytes}`);
+  assert.equal(unindexed, { from: 0, indexedTo: -1 });
+  assert.equal(problems, []);
+  recoverAll(disk);
+  assertAllFound(disk, offsets, 'completed');
+});
+
+stopped('a broker of others that used it and crashed is noticed by its messages, and by half a message', () => {
+  for (const isWhole of [true, false]) {
+    const { disk } = simulatedDisk();
+    const { recovered, offsets } = closedWithoutIndex(disk);
+    // It finds an abort file and leaves it as it is.
+    const other = new TestStore(disk, recovered);
+    if (isWhole) {
+      offsets.push(other.put({ properties: [['UNIQ_KEY', 'U60']] }));
+      other.writeOut();
+    } else {
+      const record = encodeRecord({ body: 'never acknowledged', queueOffset: 60, storeTimestamp: START_MS }, 0);
+      other.log.files.write(record, 0, 40, recovered.endOffset);
+    }
+    other.kill();
+    assert.match(disk.readFile(`${ROOT}/abort`)!.toString(), 'unindexed');
+    const again = recoverAll(disk);
+    assert.is(again.abnormal, true);
+    assert.is(again.endOffset, other.log.endOffset);
+    assert.is(again.truncatedFrom, isWhole ? undefined : recovered.endOffset);
+    assertAllFound(disk, offsets, 'after a crash of others');
+  }
+});
+stopped.run();

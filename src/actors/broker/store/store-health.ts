@@ -7,9 +7,11 @@
  *     consume queues of a host         the host is behind and gets them again later; sends go on for a while, since the
  *                                      log is the truth, then they are refused (Apache: 30 tries, one a second)
  */
+import { DiskError } from '../../../base/disk.js';
 import { withRemedy } from '../../../base/disk-remedy.js';
 import { MS_PER_SECOND } from '../../../base/units.js';
 import type { MessageOf } from '../../../runtime/message.js';
+import { markUnsynced } from '../../../store/unsynced-mark.js';
 import type { brokerMessages } from '../messages.js';
 import type { BrokerState } from '../state.js';
 
@@ -74,4 +76,15 @@ function noteQueues(state: BrokerState): void {
   state.queueRefusal = isTooLong
     ? `consume queues could not be written for ${CONSUME_QUEUE_PATIENCE_MS / MS_PER_SECOND} s: ${withRemedy(trouble)}`
     : undefined;
+}
+
+/** The next start writes again what a sync that failed may have given up. */
+export function leaveMark({ context, settings, log }: BrokerState): void {
+  try {
+    markUnsynced(context.disk, settings.storePathRootDir, log.flushedOffset);
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error;
+    const remedy = 'after a power loss, check the store with `hangar store check`';
+    context.log.error(`what was not synced cannot be marked (${error.message}): ${remedy}`);
+  }
 }

@@ -1,6 +1,7 @@
 /**
  * A short soak (test/soak/soak.ts is the long one): real clients, servers that are killed, stopped, frozen and crashed at
- * times drawn from a seed. Every group gets every acknowledged message, in order where that is promised.
+ * times drawn from a seed. Every group gets every acknowledged message, in order where that is promised. It is about Hangar,
+ * whatever HANGAR_INTEROP says: half of the strikes are inside of its process.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

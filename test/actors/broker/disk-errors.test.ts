@@ -156,6 +156,27 @@ queueErrors('a host that missed a message longer than the chunks of its catching
   assert.is(broker.takeTold(host, 'caughtUp').length, 1);
 });
 
+queueErrors('a host that has caught up waits for the rest of a record of which a slave has the half', () => {
+  const broker = new BrokerDriver({ settings: 'brokerRole=SLAVE\nbrokerId=1\n' }).start();
+  const recordAt = (queueOffset: number): Buffer => {
+    const message = { topic: TOPIC, queueOffset, body: 'abc', storeTimestamp: START_MS };
+    return encodeRecord(message, broker.state.log.endOffset);
+  };
+  broker.haSays(brokerMessages.append, { offset: 0 }, recordAt(0));
+  const host = broker.takeTold(0, 'dispatch').length > 0 ? 0 : 1;
+  broker.hosts[host].length = 0;
+  broker.hostSays(host, 'stalled', { host, stall: 1, from: 0, error });
+  const second = recordAt(1);
+  const offset = broker.state.log.endOffset;
+  broker.haSays(brokerMessages.append, { offset }, second.subarray(0, 50));
+  let turns = 0;
+  broker.onTurn = () => assert.ok(++turns < 100, 'it does not look again and again for what has not come');
+  broker.advance(1_000);
+  assert.is(broker.takeTold(host, 'dispatch')[0]?.fields.count, 1);
+  broker.haSays(brokerMessages.append, { offset: offset + 50 }, second.subarray(50));
+  assert.is(broker.takeTold(host, 'dispatch')[0]?.fields.count, 1);
+});
+
 queueErrors('sends go on for half a minute, then they are refused until the host has caught up', () => {
   const broker = new BrokerDriver().start();
   const client = broker.open();

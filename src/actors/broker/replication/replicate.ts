@@ -80,6 +80,12 @@ export class Replication {
     return this.dispatched;
   }
 
+  /** Records are whole, and in the files, up to here: a slave's log may end within one. */
+  get wholeEnd(): number {
+    const { settings, log } = this.state;
+    return settings.brokerRole === 'SLAVE' ? this.dispatched : log.writtenOffset;
+  }
+
   /**
    * The master's log may be read up to `end`. `from` is where this slave starts, in the first notice: where its own log
    * ends, or beyond, when the master has no longer what comes next.
@@ -279,7 +285,8 @@ export class Replication {
 
   /** Sends a host that fell behind the entries that it missed, a chunk at a time. */
   catchUp(broker: BrokerState): void {
-    const { dispatcher, log, context, options } = broker;
+    const { dispatcher, context, options } = broker;
+    const { wholeEnd } = this;
     for (const { host, from } of [...dispatcher.behind()]) {
       if (dispatcher.isLeftAlone(host, context.clock.monotonic())) continue;
       if (!context.isOpen(options.queueHosts[host]!, 'request')) {
@@ -287,7 +294,7 @@ export class Replication {
         continue;
       }
       if (this.unreadable.has(host)) continue;
-      const to = Math.min(log.writtenOffset, from + CHUNK_BYTES);
+      const to = Math.min(wholeEnd, from + CHUNK_BYTES);
       dispatcher.caughtUp(host);
       let reached = from;
       const isRead = this.reading(
@@ -295,13 +302,13 @@ export class Replication {
           const visit = (record: ScannedRecord): void => dispatchRecord(broker, record, host);
           reached = this.scanner.scan(this.ownBytes, from, to, false, visit).offset;
           // The record there is longer than a chunk.
-          if (reached === from) reached = this.visitOne(from, log.writtenOffset, visit);
+          if (reached === from) reached = this.visitOne(from, wholeEnd, visit);
         },
         () => this.unreadable.delete(host),
       );
       if (!isRead) this.unreadable.add(host);
       dispatcher.flush();
-      if (reached < log.writtenOffset) {
+      if (reached < wholeEnd) {
         dispatcher.fallBehindAt(host, reached);
         if (isRead) context.after(0, () => context.touch());
       }

@@ -79,13 +79,13 @@ export class IndexCatchUp {
     this.sinceMs = context.clock.monotonic();
     this.lineAtMs = this.sinceMs + FIRST_LINE_MS;
     this.endBefore = state.log.endOffset;
-    this.show(targetOf(state));
+    this.show(state.replication.wholeEnd);
     this.again(state, 0);
   }
 
   /** Bytes of the log whose keys are missing. */
   left(state: BrokerState): number {
-    return this.isBehind ? Math.max(0, targetOf(state) - this.rebuild!.position) : 0;
+    return this.isBehind ? Math.max(0, state.replication.wholeEnd - this.rebuild!.position) : 0;
   }
 
   /** Why a key may not be found, for whoever asks; undefined when all are there. */
@@ -115,7 +115,7 @@ export class IndexCatchUp {
     if (!this.isBehind) return;
     const { log } = state;
     const rebuild = this.rebuild!;
-    const target = targetOf(state);
+    const target = state.replication.wholeEnd;
     this.skipMissing(log.files, target);
     const from = rebuild.position;
     this.show(target);
@@ -186,7 +186,7 @@ export class IndexCatchUp {
       state.faults.worked('index');
       this.tell(state);
       // In this very turn: in the next one there may be more.
-      if (rebuild.position >= targetOf(state)) this.atEnd(state);
+      if (rebuild.position >= state.replication.wholeEnd) this.atEnd(state);
       else this.again(state, 0);
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
@@ -243,17 +243,12 @@ export class IndexCatchUp {
   private progress(state: BrokerState): string {
     const done = this.rebuild!.position - this.from;
     const ms = this.context.clock.monotonic() - this.sinceMs;
-    return progressText(done, targetOf(state) - this.from, done, ms);
+    return progressText(done, state.replication.wholeEnd - this.from, done, ms);
   }
 
   private show(target: number): void {
     this.behindBytes.set(Math.max(0, target - this.rebuild!.position));
   }
-}
-
-/** Up to where records are whole and in the files. */
-function targetOf({ isSlave, log, replication }: BrokerState): number {
-  return isSlave ? replication.dispatchedOffset : log.writtenOffset;
 }
 
 function bytesToFileEnd(files: LogFiles, offset: number): number {

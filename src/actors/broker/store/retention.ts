@@ -301,8 +301,8 @@ const REASONS: Readonly<Record<DeletionReason, string>> = {
 };
 
 /** The broker itself has still to read from here on: for a queue host that fell behind, or what a slave dispatches. */
-function readTo({ dispatcher, replication, log, isSlave }: BrokerState): number {
-  let from = isSlave ? replication.dispatchedOffset : log.writtenOffset;
+function readTo({ dispatcher, replication }: BrokerState): number {
+  let from = replication.wholeEnd;
   for (const behind of dispatcher.behind()) from = Math.min(from, behind.from);
   from = Math.min(from, dispatcher.oldestPending);
   return from;

@@ -1,8 +1,9 @@
 package interop;
 
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
@@ -31,6 +32,7 @@ final class PullConsume {
         int held = options.number("held", 0);
         consumer.start();
         int messages = 0;
+        Map<MessageQueue, Long> reached = new HashMap<>();
         List<MessageQueue> queues = new ArrayList<>(consumer.fetchSubscribeMessageQueues(topic));
         queues.sort(null);
         for (MessageQueue queue : queues) {
@@ -48,15 +50,16 @@ final class PullConsume {
             }
             report.line("queue", "broker", queue.getBrokerName(), "queue", queue.getQueueId(), "status", result.getPullStatus(),
                 "at", next, "next", result.getNextBeginOffset(), "min", result.getMinOffset(), "max", result.getMaxOffset());
-            if (commit) {
-                consumer.updateConsumeOffset(queue, next);
-            }
+            reached.put(queue, next);
         }
         for (int i = 0; i < held; i++) {
             hold(consumer, queues.get(i % queues.size()), tags, batch, report);
         }
         if (commit) {
-            consumer.getOffsetStore().persistAll(new HashSet<>(queues));
+            // Not by way of the offset store's memory: the client's first rebalance, which comes at any time, empties that.
+            for (MessageQueue queue : queues) {
+                consumer.getOffsetStore().updateConsumeOffsetToBroker(queue, reached.get(queue), true);
+            }
             for (MessageQueue queue : queues) {
                 report.line("committed", "broker", queue.getBrokerName(), "queue", queue.getQueueId(),
                     "offset", consumer.fetchConsumeOffset(queue, true));

@@ -53,9 +53,11 @@ function indexInPieces(state: BrokerState, index: IndexService): void {
 
 /** Milliseconds until the next piece. Keys that cannot be written stay in memory and are tried again. */
 function tickIndex({ faults }: BrokerState, index: IndexService): number {
+  const { pendingKeys } = index;
   try {
     const isBusy = index.tick();
-    if (index.pendingKeys === 0) faults.worked('index');
+    // Where nothing was to be written nobody knows: the next file could not be made, perhaps.
+    if (pendingKeys > 0 && index.pendingKeys === 0) faults.worked('index');
     return isBusy ? 0 : INDEX_TICK_MS;
   } catch (error) {
     if (!(error instanceof DiskError)) throw error;

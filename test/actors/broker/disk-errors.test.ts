@@ -243,3 +243,25 @@ queueErrors('a checkpoint that cannot be written is said and tried again', () =>
 });
 
 queueErrors.run();
+
+const indexErrors = suite('broker: keys cannot be put into the index');
+
+indexErrors('a file of it that cannot be made fails until one is made, and both are said once', () => {
+  const broker = new BrokerDriver({ settings: 'messageIndexEnable=true' }).start();
+  const client = broker.open();
+  broker.disk.inject({ operation: 'create', pathPart: '/index/', code: 'EMFILE', times: Number.POSITIVE_INFINITY });
+  const said = (text: string): number => broker.logged.filter((line) => line.includes(text)).length;
+  for (let count = 0; count < 3; count++) {
+    assert.is(send(broker, client, 'hello', 'KEYS\u0001k').command.code, ResponseCode.SUCCESS);
+    broker.advance(1_000);
+  }
+  assert.equal([said('message keys cannot be written'), said('the disk takes it again')], [1, 0]);
+  assert.is(metric(broker, 'hangar_store_failing', 'index'), 1);
+  broker.disk.clearFaults();
+  send(broker, client, 'hello', 'KEYS\u0001k');
+  broker.advance(20_000);
+  assert.equal([said('message keys cannot be written'), said('the disk takes it again')], [1, 1]);
+  assert.is(metric(broker, 'hangar_store_failing', 'index'), 0);
+});
+
+indexErrors.run();

@@ -170,10 +170,11 @@ export function putKeys(
   try {
     while (keys.next()) index.put(keys.hash, physicalOffset, storeTimestamp);
   } catch (error) {
-    // The message is stored and will be delivered; only queries by its key miss it.
+    // The message is stored and will be delivered; only queries by its key miss it for a while.
     if (!(error instanceof DiskError)) throw error;
     state.counters.notIndexed();
     state.faults.failed('index', diskErrorFacts(error));
+    indexCatchUp.fallBehind(state, physicalOffset);
   }
 }
 

@@ -7,6 +7,8 @@
  * It works in steps of some hundred microseconds, a turn each. The log is read on a thread that may block, but for its very
  * end, which is in memory. While messages come a step takes twice as much as they brought, so that it gets there.
  *
+ * The same is done when the disk refuses keys while the broker runs: none is forgotten, they come later.
+ *
  * A stop or a crash in between is no loss: the index's own end says how far it came (RecoveredIndex, stopUnindexed).
  */
 import { gauge, type Gauge } from '../../../../metrics/meter.js';
@@ -38,7 +40,7 @@ const LINE_MS = 5_000;
 export class IndexCatchUp {
   /** Keys of new messages are not to be put: this does it later. */
   isBehind: boolean;
-  private readonly rebuild: IndexRebuild | undefined;
+  private rebuild: IndexRebuild | undefined;
   private readonly behindBytes: Gauge;
   private buffer = Buffer.alloc(0);
   /** The constants above, but small beside a file where files are small. */
@@ -49,7 +51,7 @@ export class IndexCatchUp {
   private read = 0;
   /** Where the log ended at the last step. */
   private endBefore = 0;
-  private readonly from: number;
+  private from: number;
   private sinceMs = 0;
   private lineAtMs = 0;
   private damaged = 0;
@@ -59,8 +61,8 @@ export class IndexCatchUp {
 
   constructor(
     private readonly context: Context,
-    index: IndexService | undefined,
-    fileBytes: number,
+    private readonly index: IndexService | undefined,
+    private readonly fileBytes: number,
     unindexed: Unindexed | undefined,
   ) {
     this.behindBytes = gauge(context.meter, catalog.indexBehind, { broker: context.name });
@@ -70,17 +72,33 @@ export class IndexCatchUp {
     this.nearBytes = Math.min(NEAR_BYTES, Math.ceil(fileBytes / 2));
     this.from = unindexed?.from ?? 0;
     if (index === undefined || unindexed === undefined) return;
-    this.rebuild = new IndexRebuild(index, fileBytes, unindexed, (offset, problem) => this.onDamage(offset, problem));
+    this.rebuild = this.rebuildOf(index, unindexed);
+  }
+
+  private rebuildOf(index: IndexService, unindexed: Unindexed): IndexRebuild {
+    return new IndexRebuild(index, this.fileBytes, unindexed, (offset, problem) => this.onDamage(offset, problem));
   }
 
   start(state: BrokerState): void {
-    if (!this.isBehind) return;
+    if (this.isBehind) this.begin(state, 0);
+  }
+
+  /** The disk has refused a key of the message at `offset`: its keys and all that follow are put in once it takes them. */
+  fallBehind(state: BrokerState, offset: number): void {
+    if (this.isBehind || this.index === undefined) return;
+    this.rebuild = this.rebuildOf(this.index, { from: offset, indexedTo: -1 });
+    this.from = offset;
+    this.isBehind = true;
+    this.begin(state, INDEX_RETRY_MS);
+  }
+
+  private begin(state: BrokerState, delayMs: number): void {
     const { context } = this;
     this.sinceMs = context.clock.monotonic();
     this.lineAtMs = this.sinceMs + FIRST_LINE_MS;
     this.endBefore = state.log.endOffset;
     this.show(state.replication.wholeEnd);
-    this.again(state, 0);
+    this.again(state, delayMs);
   }
 
   /** Bytes of the log whose keys are missing. */

@@ -16,7 +16,7 @@ const PARTS = {
   consumeQueue:
     'consume queues cannot be written: consumers get no new messages of the queues concerned until they can',
   checkpoint: 'the checkpoint cannot be written: a start after a crash would take longer',
-  index: 'message keys cannot be written: they are kept in memory, then queries by key miss new messages',
+  index: 'message keys cannot be written: queries by key miss new messages until they can',
   config: 'a table cannot be written: a restart would begin with its old content',
 } as const;
 

@@ -37,6 +37,15 @@ function logBytes({ cluster }: World, role: Role): number {
   return cluster.process.disk.list(storePathCommitLog).length * mappedFileSizeCommitLog;
 }
 
+/** A queue host that stands still has not got its entries of the oldest file: that file has to stay. */
+function isHeldUp(world: World, role: Role): boolean {
+  const broker = brokerOf(world, role);
+  if (broker === undefined) return false;
+  const { dispatcher, log } = broker;
+  const oldest = Math.min(dispatcher.oldestPending, ...[...dispatcher.behind()].map(({ from }) => from));
+  return oldest < log.minOffset + log.fileBytes;
+}
+
 /** Sends one message after the other to each master, until so many were stored. */
 function sendAll(world: World): () => boolean {
   const { simulation, cluster } = world;
@@ -106,15 +115,27 @@ async function call(
 /** Everything from the queue's beginning on is there; in front of it the pull says where that is. Returns the beginning. */
 async function readThrough(world: World, role: Role, queueId: number): Promise<number> {
   const pull = (offset: number) => call(world, role, PULL, pullFields(TOPIC, queueId, offset, { maxMsgNums: 100 }));
-  const first = await pull(0);
-  const min = Number(first.fields.minOffset);
-  const broker = await call(world, role, MIN_OFFSET, { topic: TOPIC, queueId });
-  assert.is(Number(broker.fields.offset), min, `${role}-${queueId}: broker and queue host agree`);
-  const { minOffset: logMin } = brokerOf(world, role)!.log;
+  const begin = async () => Number((await pull(0)).fields.minOffset);
+  let min = -1;
+  let brokerMin = -1;
+  // What a pull costs (an event is stored) may be what the oldest file has to go for, in between.
+  for (let again = await begin(); again !== min; again = await begin()) {
+    min = again;
+    brokerMin = Number((await call(world, role, MIN_OFFSET, { topic: TOPIC, queueId })).fields.offset);
+  }
+  assert.is(brokerMin, min, `${role}-${queueId}: broker and queue host agree`);
   let next = min;
   for (;;) {
+    const { minOffset: logMin } = brokerOf(world, role)!.log;
     const answer = await pull(next);
     if (answer.code === 19) break;
+    if (answer.code === 21) {
+      // Deleted meanwhile.
+      min = Number(answer.fields.minOffset);
+      assert.ok(min > next);
+      next = min;
+      continue;
+    }
     assert.is(answer.code, 0, `${role}-${queueId} at ${next}: ${answer.remark}`);
     for (const message of messagesOf(answer.body)) {
       assert.is(message.queueOffset, next, `${role}-${queueId}`);
@@ -142,7 +163,8 @@ async function live(seed: number): Promise<void> {
   const check = (): void => {
     for (const role of ROLES) {
       const bytes = logBytes(world, role);
-      if (bytes > budget) throw new Error(`${role} holds ${bytes} bytes of log, its budget is ${budget}`);
+      if (bytes > budget && !isHeldUp(world, role))
+        throw new Error(`${role} holds ${bytes} bytes of log, its budget is ${budget}`);
     }
     simulation.after(100, check);
   };

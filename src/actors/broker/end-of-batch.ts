@@ -25,6 +25,7 @@ export function endOfBatch(state: BrokerState): void {
     else if (settings.flushDiskType === 'SYNC_FLUSH') state.flushGroups.request();
   }
   state.replication.catchUp(state);
+  state.retention.endOfBatch(state);
   releaseAnswers(state);
   state.files.flush(state);
   state.flow.endOfBatch();

@@ -282,6 +282,24 @@ budget('is kept before a file is created, under any load and at any age, and wha
   assert.equal(new Set(deletions(broker)), new Set(['commit log file deleted: the store has reached storeMaxBytes']));
 });
 
+budget('a file that a queue host still needs goes as soon as the host has caught up', () => {
+  const broker = start(`storeMaxBytes=${MIB}\n`);
+  const client = broker.open();
+  // Between two looks at the budget.
+  broker.advance(500);
+  assert.is(send(broker, client), ResponseCode.SUCCESS);
+  const host = broker.takeTold(0, 'dispatch').length > 0 ? 0 : 1;
+  const error = { code: 'ENOSPC', path: '/store/consumequeue/T/0', message: 'ENOSPC' };
+  broker.hostSays(host, 'stalled', { host, stall: 1, from: 0, error });
+  for (let i = 0; i < 30; i++) assert.is(send(broker, client), ResponseCode.SUCCESS);
+  assert.is(broker.state.log.minOffset, 0);
+  assert.ok(used(broker) > MIB);
+  // It is told everything again after a second.
+  broker.advance(1_000);
+  assert.is(broker.takeTold(host, 'caughtUp').length, 1);
+  assert.ok(used(broker) <= MIB, String(used(broker)));
+});
+
 budget('no percentage counts: sends are taken at 97 %, refused when the bytes are not there', () => {
   const broker = start(`storeMaxBytes=${MIB}\n`, 97);
   fill(broker, 3);

@@ -9,8 +9,11 @@ const RETRY = '%RETRY%delayed-group';
 
 const LEVELS = ['0', '1', '18', '19', '99', '-1', '-99', '', ' ', '1 ', '+2', '1.5', 'x', '2147483647', '2147483648'];
 
+/** Behind those of the levels: what becomes due first is nobody's choice. */
+const WAIT_QUEUE = LEVELS.length;
+
 async function run(script: Script): Promise<void> {
-  await script.createTopic(TOPIC, LEVELS.length);
+  await script.createTopic(TOPIC, LEVELS.length + 1);
   await script.createTopic('delayed-multi-tag', 1, { topicFilterType: 'MULTI_TAG' });
   await script.createGroup('delayed-group');
   const taken: number[] = [];
@@ -25,7 +28,7 @@ async function run(script: Script): Promise<void> {
     ['to a queue that the client says', TOPIC, 0, 'DELAY\u00011\u0002REAL_TOPIC\u0001mine\u0002REAL_QID\u00017'],
     ['to a topic of several tags', 'delayed-multi-tag', 0, 'DELAY\u00011\u0002TAGS\u0001A'],
     ['to a retry topic', RETRY, 0, 'DELAY\u00011'],
-    ['with WAIT', TOPIC, 1, 'DELAY\u00012\u0002WAIT\u0001true'],
+    ['with WAIT', TOPIC, WAIT_QUEUE, 'DELAY\u00012\u0002WAIT\u0001true'],
     ['a half message with a level', TOPIC, 2, 'DELAY\u00015\u0002TRAN_MSG\u0001true\u0002PGROUP\u0001p'],
   ];
   for (const [what, topic, queueId, properties] of others) {
@@ -37,7 +40,7 @@ async function run(script: Script): Promise<void> {
     sendFields(RETRY, 0, 'DELAY\u00016\u0002TRAN_MSG\u0001true', { g: 1234, j: 1 }),
     { body: 'hello' },
   );
-  for (const queueId of taken) await script.holds(TOPIC, queueId, queueId <= 1 ? 2 : 1);
+  for (const queueId of taken) await script.holds(TOPIC, queueId, queueId === 0 ? 2 : 1);
   for (const queueId of taken) {
     await script.ask(
       `level "${LEVELS[queueId]}": delivered`,
@@ -46,6 +49,8 @@ async function run(script: Script): Promise<void> {
     );
   }
   await script.ask('to a queue that the client says: delivered', Code.PULL, pullFields(TOPIC, 0, 1));
+  await script.holds(TOPIC, WAIT_QUEUE, 1);
+  await script.ask('with WAIT: delivered', Code.PULL, pullFields(TOPIC, WAIT_QUEUE, 0));
   await script.holds('delayed-multi-tag', 0, 1);
   await script.ask('to a topic of several tags: delivered', Code.PULL, pullFields('delayed-multi-tag', 0, 0));
   await script.holds(RETRY, 0, 1);

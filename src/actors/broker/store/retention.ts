@@ -59,6 +59,8 @@ export class Retention {
   private messagesBefore = -1;
   private indexBytesBefore = 0;
   private isOverBudget = false;
+  /** Files that have to go are still needed, by a queue host that is behind. */
+  private isHeldUp = false;
   private isTelling = false;
   private isUnableToDelete = false;
   private hasFailed = false;
@@ -196,8 +198,10 @@ export class Retention {
   private keepBudget(state: BrokerState, sizes: StoreSizes, aheadBytes: number): void {
     const { settings, log, context } = state;
     const count = filesOverBudget(settings.storeMaxBytes, sizes, aheadBytes, 1);
-    for (let i = 0; i < count && log.minOffset + log.fileBytes <= readTo(state); i++) {
-      if (!this.deleteOldest(state, 'budget')) break;
+    this.isHeldUp = false;
+    for (let i = 0; i < count; i++) {
+      this.isHeldUp = isNeeded(state);
+      if (this.isHeldUp || !this.deleteOldest(state, 'budget')) break;
       this.tellLater(state);
     }
     const used = storeBytes({ ...sizes, files: log.files.count });
@@ -211,6 +215,11 @@ export class Retention {
       );
     }
     this.isOverBudget = isOver;
+  }
+
+  /** What was needed may have been read by now. */
+  endOfBatch(state: BrokerState): void {
+    if (this.isHeldUp && !isNeeded(state)) this.keepBudget(state, sizesOf(state), 0);
   }
 
   // ---- deleting
@@ -306,6 +315,11 @@ function readTo({ dispatcher, replication }: BrokerState): number {
   for (const behind of dispatcher.behind()) from = Math.min(from, behind.from);
   from = Math.min(from, dispatcher.oldestPending);
   return from;
+}
+
+/** The oldest file is. */
+function isNeeded(state: BrokerState): boolean {
+  return state.log.minOffset + state.log.fileBytes > readTo(state);
 }
 
 function sizesOf({ log, topics, settings, index }: BrokerState): StoreSizes {

@@ -83,6 +83,20 @@ logErrors(
   },
 );
 
+logErrors('a queue ends for clients where the log is written: who begins at its end is not sent back later', () => {
+  const broker = new BrokerDriver().start();
+  const client = broker.open();
+  assert.is(send(broker, client).command.code, ResponseCode.SUCCESS);
+  const queue = { topic: TOPIC, queueId: '0' };
+  const end = () => broker.ask(client, RequestCode.GET_MAX_OFFSET, queue).command.ext.get('offset');
+  broker.disk.inject({ operation: 'write', pathPart: '/commitlog/', code: 'ENOSPC', times: 2 });
+  assert.is(send(broker, client).command.code, ResponseCode.SERVICE_NOT_AVAILABLE);
+  assert.is(end(), '1');
+  broker.advance(3_000);
+  assert.is(broker.state.log.failure, undefined);
+  assert.is(end(), '2', 'what was refused was stored after all, as after any error');
+});
+
 logErrors('after a failed fdatasync nothing is acknowledged any more, however often later ones succeed', () => {
   const broker = new BrokerDriver({ settings: 'flushDiskType=SYNC_FLUSH' }).start();
   const client = broker.open();

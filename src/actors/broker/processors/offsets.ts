@@ -28,7 +28,7 @@ export const offsetProcessors = [
   }),
 
   on(requests.getMaxOffset, (state, { topic, queueId }) =>
-    queueId < 0 ? negative(queueId) : offsetAnswer(queueOf(state, topic, queueId)?.nextOffset ?? 0),
+    queueId < 0 ? negative(queueId) : offsetAnswer(queueOf(state, topic, queueId)?.maxOffset ?? 0),
   ),
 
   on(requests.getMinOffset, (state, { topic, queueId }) =>

@@ -69,13 +69,13 @@ export function messageQueue({ settings }: BrokerState, topic: string, queueId: 
 function topicOffset(state: BrokerState, topic: BrokerTopic, queueId: number): TopicOffset {
   const queue = topic.usedQueue(queueId);
   if (queue === undefined) return { lastUpdateTimestamp: 0, maxOffset: 0, minOffset: 0 };
-  const lastUpdateTimestamp = storeTimeAt(state, queue, queue.nextOffset - 1);
-  return { lastUpdateTimestamp, maxOffset: queue.nextOffset, minOffset: queue.minOffset };
+  const lastUpdateTimestamp = storeTimeAt(state, queue, queue.maxOffset - 1);
+  return { lastUpdateTimestamp, maxOffset: queue.maxOffset, minOffset: queue.minOffset };
 }
 
 function progress(state: BrokerState, group: string, topic: BrokerTopic, queueId: number): OffsetWrapper {
   const queue = topic.usedQueue(queueId);
   const consumerOffset = Math.max(0, state.offsets.get(group, topic.name, queueId) ?? 0);
   const lastTimestamp = queue === undefined ? 0 : storeTimeAt(state, queue, consumerOffset - 1);
-  return { brokerOffset: queue?.nextOffset ?? 0, consumerOffset, lastTimestamp };
+  return { brokerOffset: queue?.maxOffset ?? 0, consumerOffset, lastTimestamp };
 }

@@ -79,7 +79,7 @@ function findOffsets(
   for (let queueId = 0; queueId < writeQueueNums; queueId++) {
     const queue = topic.usedQueue(queueId);
     if (queue === undefined) found(queueId, 0);
-    else if (timestamp === END) found(queueId, queue.nextOffset);
+    else if (timestamp === END) found(queueId, queue.maxOffset);
     else state.offsetSearches.ask(state, queue, timestamp, (outcome) => found(queueId, outcome));
   }
   if (writeQueueNums === 0) done(table, undefined);

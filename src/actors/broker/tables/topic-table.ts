@@ -37,6 +37,11 @@ export class BrokerQueue {
   ) {
     this.key = queueKey(topic.hash, queueId);
   }
+
+  /** The end for clients: what is not written yet cannot be pulled, and nobody may begin behind it. */
+  get maxOffset(): number {
+    return this.nextOffset - this.pendingCount;
+  }
 }
 
 export class BrokerTopic {

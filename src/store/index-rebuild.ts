@@ -43,8 +43,6 @@ export class IndexRebuild {
   private readonly keys = new IndexKeys();
   private at: number;
   private wanted = 0;
-  /** Keys of the record at `at` that are in the index: the disk refused the next one. */
-  private keysPut = 0;
   private readonly visit = (record: ScannedRecord): void => this.putRecord(record);
 
   constructor(
@@ -53,6 +51,8 @@ export class IndexRebuild {
     private readonly unindexed: Unindexed,
     /** The log cannot be read as records at `offset`; it goes on behind that, at `position`. */
     private readonly onDamage: (offset: number, problem: string) => void,
+    /** Keys of the record at `position` that are in the index: the disk refused the next one. */
+    private keysPut = 0,
   ) {
     this.scanner = new LogScanner({ fileBytes, delayLevelsMs: [] });
     this.at = unindexed.from;

@@ -122,6 +122,48 @@ serving('files are those of a broker that did not crash, keys of messages stored
   assert.equal(indexOf(broker), indexOf(whole.broker));
 });
 
+serving('keys that the disk refuses while it serves come later, each once and in the order of the log', () => {
+  const whole = Keyed.start();
+  whole.send(60);
+  whole.broker.stop();
+  const own = Keyed.start();
+  const { broker } = own;
+  own.send(10);
+  // A file takes 39 keys: of the 20th message the first has room.
+  broker.disk.inject({ operation: 'create', pathPart: INDEX, code: 'EMFILE', times: Number.POSITIVE_INFINITY });
+  own.send(30);
+  assert.ok(broker.state.indexCatchUp.isBehind);
+  assert.match(own.query('K30').command.remark!, 'keys of messages behind commit log offset');
+  broker.disk.clearFaults();
+  broker.advance(5_000);
+  assert.not(broker.state.indexCatchUp.isBehind);
+  own.send(20);
+  own.assertAllFound();
+  broker.stop();
+  assert.is(indexOf(broker).length, 4);
+  const sizes = (of: Buffer[]) => of.map((file) => file.readInt32BE(36));
+  assert.equal(sizes(indexOf(broker)), sizes(indexOf(whole.broker)));
+});
+
+serving('it waits while the log itself cannot be written', () => {
+  const own = Keyed.start();
+  own.send(40);
+  own.crash(true);
+  const { broker } = own;
+  broker.disk.clearFaults();
+  broker.disk.inject({ operation: 'write', pathPart: LOG, code: 'ENOSPC', times: Number.POSITIVE_INFINITY });
+  const fields = Object.entries(sendFields(TOPIC, 0)).map(([key, value]) => [key, String(value)]);
+  const { command } = broker.ask(own.client, RequestCode.SEND_MESSAGE_V2, Object.fromEntries(fields), { body: 'x' });
+  assert.is(command.code, ResponseCode.SERVICE_NOT_AVAILABLE);
+  let turns = 0;
+  broker.onTurn = () => assert.ok(++turns < 1_000, 'it does not look again and again');
+  broker.advance(1_500);
+  broker.disk.clearFaults();
+  broker.advance(3_000);
+  assert.not(broker.state.indexCatchUp.isBehind);
+  own.assertAllFound();
+});
+
 serving('whoever asks for a key that is not there yet is told so', () => {
   const own = Keyed.start();
   own.send(40);

@@ -167,14 +167,15 @@ export function putKeys(
   if (!(properties.has(Scanned.UNIQUE_KEY) || properties.has(Scanned.KEYS))) return;
   if (topic.indexHash === 0) topic.indexHash = indexTopicHash(topic.bytes, 0, topic.bytes.length);
   keys.openHashed(topic.indexHash, bytes, properties);
+  let keysPut = 0;
   try {
-    while (keys.next()) index.put(keys.hash, physicalOffset, storeTimestamp);
+    for (; keys.next(); keysPut++) index.put(keys.hash, physicalOffset, storeTimestamp);
   } catch (error) {
     // The message is stored and will be delivered; only queries by its key miss it for a while.
     if (!(error instanceof DiskError)) throw error;
     state.counters.notIndexed();
     state.faults.failed('index', diskErrorFacts(error));
-    indexCatchUp.fallBehind(state, physicalOffset);
+    indexCatchUp.fallBehind(state, physicalOffset, keysPut);
   }
 }
 

@@ -72,21 +72,22 @@ export class IndexCatchUp {
     this.nearBytes = Math.min(NEAR_BYTES, Math.ceil(fileBytes / 2));
     this.from = unindexed?.from ?? 0;
     if (index === undefined || unindexed === undefined) return;
-    this.rebuild = this.rebuildOf(index, unindexed);
+    this.rebuild = this.rebuildOf(index, unindexed, 0);
   }
 
-  private rebuildOf(index: IndexService, unindexed: Unindexed): IndexRebuild {
-    return new IndexRebuild(index, this.fileBytes, unindexed, (offset, problem) => this.onDamage(offset, problem));
+  private rebuildOf(index: IndexService, unindexed: Unindexed, keysPut: number): IndexRebuild {
+    const onDamage = (offset: number, problem: string): void => this.onDamage(offset, problem);
+    return new IndexRebuild(index, this.fileBytes, unindexed, onDamage, keysPut);
   }
 
   start(state: BrokerState): void {
     if (this.isBehind) this.begin(state, 0);
   }
 
-  /** The disk has refused a key of the message at `offset`: its keys and all that follow are put in once it takes them. */
-  fallBehind(state: BrokerState, offset: number): void {
+  /** The disk has refused a key of the message at `offset`, the first `keysPut` are in: the others follow once it takes them. */
+  fallBehind(state: BrokerState, offset: number, keysPut: number): void {
     if (this.isBehind || this.index === undefined) return;
-    this.rebuild = this.rebuildOf(this.index, { from: offset, indexedTo: -1 });
+    this.rebuild = this.rebuildOf(this.index, { from: offset, indexedTo: -1 }, keysPut);
     this.from = offset;
     this.isBehind = true;
     this.begin(state, INDEX_RETRY_MS);
@@ -214,7 +215,9 @@ export class IndexCatchUp {
   }
   /** The end of what is there now: the index is complete unless more is on its way, of this very turn. */
   private atEnd(state: BrokerState): void {
-    if (!state.isSlave && state.log.writtenOffset < state.log.endOffset) return this.again(state, 0);
+    const { isSlave, log } = state;
+    const isMoreToCome = !isSlave && log.writtenOffset < log.endOffset;
+    if (isMoreToCome) return this.again(state, log.failure === undefined ? 0 : RETRY_MS);
     const bytes = this.rebuild!.position - this.from;
     this.end();
     const seconds = ((this.context.clock.monotonic() - this.sinceMs) / MS_PER_SECOND).toFixed(1);

@@ -172,12 +172,10 @@ export class Inquirer implements Guest {
     }
   }
 
-  private async lookUp(role: Role, { isClockTrue, faults }: SufferedFacts): Promise<void> {
+  private async lookUp(role: Role, { isClockTrue }: SufferedFacts): Promise<void> {
     const stored = this.stored();
-    // Keys that come while the disk makes no room for a file of them are not kept, as with Apache.
-    const isIndexed = !faults.some((fault) => fault.startsWith('diskErrors'));
     for (const message of stored) {
-      if (isIndexed) await this.lookUpByKeys(role, message);
+      await this.lookUpByKeys(role, message);
       const { physicalOffset: offset, queueId, queueOffset, storeTimestamp: timestamp } = message;
       this.expect(role, `the offset ${offset}`, message, await this.call(role, VIEW_MESSAGE, { offset }));
       const isOnlyOne =

@@ -145,6 +145,7 @@ export class Inquirer implements Guest {
     const { master, world, crew } = this;
     for (const member of crew.live) {
       let code: number | undefined;
+      await this.connected(master);
       this.askMember(member, (answered) => {
         code = answered;
       });
@@ -154,8 +155,15 @@ export class Inquirer implements Guest {
     for (const role of [master, SLAVE_OF[master]] as const) await this.lookUp(role, facts);
   }
 
+  /** A connection without a byte for two minutes has been closed. */
+  private connected(role: Role): Promise<void> {
+    const isOpen = (): boolean => this.admins[role]!.client?.isOpen === true;
+    return this.world.simulation.runUntil(`${role}: connected`, isOpen, ANSWERED_MS);
+  }
+
   private async call(role: Role, code: number, fields: Fields): Promise<Answer> {
     let answer: Answer | undefined;
+    await this.connected(role);
     this.admins[role]!.client!.call(code, fields, undefined, (one) => {
       answer = one ?? violated(`${role}: the connection ended instead of an answer to ${code}`);
     });

@@ -36,9 +36,9 @@ function topicConfig(topicName: string, queueNums: number, perm: number = READ_W
 }
 
 /**
- * The topic that a send asks for (`isUnit`: its producer is in unit mode), made from the template that its producer names (TBW102 as a rule). A retry topic
- * needs no template. Undefined when nothing allows to create it (clients make no topics of the broker's own), or when
- * there are too many topics.
+ * The topic that a send asks for, made from the template that its producer names (TBW102 as a rule); `isUnit`: that
+ * producer is in unit mode. A retry topic needs no template. Undefined when nothing allows to create it (clients make no
+ * topics of the broker's own), or when there are too many topics.
  */
 export function createTopicOnSend(
   state: BrokerState,

@@ -9,6 +9,7 @@ import { within } from './within.js';
 export const START_MS = 20_000;
 /** What the issue promises: an orderly stop takes at most this long. */
 export const STOP_MS = 5_000;
+const STOP_MARGIN_MS = 1_000;
 
 /** dist/test/support -> dist/src/cli.js, whatever the build directory is called. */
 export const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli.js');
@@ -65,10 +66,17 @@ export async function whenUp(child: Child): Promise<HangarUp> {
   }
 }
 
-/** Sends the signal and gives the exit code; fails when the process is there after STOP_MS. */
+/** Sends the signal and gives the exit code. After STOP_MS the process gives up by itself; what it says of that is printed. */
 export async function stopBy(child: Child, signal: NodeJS.Signals): Promise<number | null> {
   child.signal(signal);
-  return await within(STOP_MS, `the end after ${signal}`, child.exited);
+  try {
+    const code = await within(STOP_MS + STOP_MARGIN_MS, `the end after ${signal}`, child.exited);
+    if (code !== 0) console.log(child.stderr);
+    return code;
+  } catch (error) {
+    console.log(child.stderr);
+    throw error;
+  }
 }
 
 export interface HttpAnswer {

@@ -95,19 +95,12 @@ export const catalog = {
     labels: ['broker', 'host'],
     help: 'Commit log read from the disk for consumers whose messages have left memory, read ahead included.',
   },
-  messagesNotIndexed: {
-    name: 'hangar_messages_not_indexed_total',
-    kind: 'counter',
-    unit: 'messages',
-    labels: ['broker'],
-    help: 'Messages whose keys could not be put into the index (disk full): queries by key miss them.',
-  },
   indexBehind: {
     name: 'hangar_index_behind_bytes',
     kind: 'gauge',
     unit: 'bytes',
     labels: ['broker'],
-    help: 'Commit log whose keys are still being put into the index after a crash: queries by key miss its messages.',
+    help: 'Commit log whose keys are still to be put into the index, after a crash or while the disk refuses: queries by key miss them.',
   },
 
   // Delayed messages and messages that consumers send back.

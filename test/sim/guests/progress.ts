@@ -30,6 +30,13 @@ export class Progress {
     this.ends.set(key, Math.max(this.ends.get(key) ?? 0, queueOffset + 1));
   }
 
+  /** Nobody has handled anything else than what was sent. Throws a Violation. */
+  checkSent(sent: ReadonlySet<string>): void {
+    for (const key of this.times.keys()) {
+      if (!sent.has(key)) violated(`somebody handled ${key}, which nobody sent`);
+    }
+  }
+
   /** Of these keys, those that nobody has handled. */
   missingOf(keys: Iterable<string>): string[] {
     return [...keys].filter((key) => !this.times.has(key)).map((key) => `${key} was acknowledged, and nobody got it`);

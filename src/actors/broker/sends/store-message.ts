@@ -173,7 +173,6 @@ export function putKeys(
   } catch (error) {
     // The message is stored and will be delivered; only queries by its key miss it for a while.
     if (!(error instanceof DiskError)) throw error;
-    state.counters.notIndexed();
     state.faults.failed('index', diskErrorFacts(error));
     indexCatchUp.fallBehind(state, physicalOffset, keysPut);
   }

@@ -34,7 +34,6 @@ export class Counters {
   putMessages = 0;
   putBytes = 0;
   failedPuts = 0;
-  private readonly messagesNotIndexed: Counter;
   private readonly clusterPutNums: Item;
 
   constructor(
@@ -57,7 +56,6 @@ export class Counters {
     this.connectedSlaves = gauge(meter, catalog.connectedSlaves, { broker });
     this.writable = gauge(meter, catalog.brokerWritable, { broker });
     this.clusterPutNums = items.item('BROKER_PUT_NUMS', cluster);
-    this.messagesNotIndexed = counter(meter, catalog.messagesNotIndexed, { broker });
   }
 
   /** HOT. `count` messages of `bytes` record bytes went into the log. */
@@ -86,12 +84,6 @@ export class Counters {
     items.item('GROUP_GET_SIZE', `${topic}@${group}`).add(bytes, pulls);
     items.item('BROKER_GET_NUMS', cluster).add(messages, 0);
   }
-
-  /** A message's keys could not be put into the index. */
-  notIndexed(): void {
-    this.messagesNotIndexed.add(1);
-  }
-
   fileDeleted(reason: DeletionReason): void {
     counter(this.meter, catalog.logFilesDeleted, { broker: this.broker, reason }).add(1);
   }

@@ -138,7 +138,10 @@ let controlCalls = 0;
 async function controlled<T>(call: () => T | Promise<T>): Promise<T> {
   controlCalls++;
   try {
-    return await call();
+    const answer = call();
+    // The doorbell that announced the call may have been heard, and answered with a turn, before the call came.
+    wakeSockets();
+    return await answer;
   } finally {
     controlCalls--;
   }
